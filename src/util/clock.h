@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef UTIL_CLOCK_H
+#define UTIL_CLOCK_H
+
+#include <stdint.h>
+
+/* Monotonic time in nanoseconds; its zero means nothing. */
+uint64_t clock_now_ns(void);
+/* Monotonic milliseconds, for timers. */
+uint64_t clock_now_ms(void);
+/* Nanoseconds since 1970, for records. */
+int64_t clock_unix_ns(void);
+
+#endif
