@@ -44,6 +44,12 @@
 #define WIRE_MAX_HANDSHAKE 8192u
 #define WIRE_MAX_FRAME (UINT64_C(1) << 40)
 #define WIRE_MUST_UNDERSTAND 0x8000u
+#define WIRE_NONCE 32u
+/* RETRY: six u32, for the causes error, exit, timeout, crash, lost, leave; a
+ * number of retries, or one of the next two. */
+#define WIRE_RETRY 24u
+#define WIRE_RETRY_UNLIMITED UINT32_MAX
+#define WIRE_RETRY_DEFAULT (UINT32_MAX - 1)
 #define WIRE_ALIGN(n) (((n) + 7u) & ~(uint64_t)7u)
 
 enum wire_type {
@@ -157,7 +163,7 @@ enum wire_tag {
 	WIRE_TAG_TIMEOUT_MS = 33,   /* u64: of an attempt */
 	WIRE_TAG_DEADLINE_MS = 34,  /* u64: from submission */
 	WIRE_TAG_PRIORITY = 35,	    /* u64: priority + 2^31 */
-	WIRE_TAG_RETRY = 36,	    /* bytes: a u32 per enum dispatch_cause */
+	WIRE_TAG_RETRY = 36,	    /* WIRE_RETRY bytes */
 	WIRE_TAG_AFTER = 37,	    /* u64, repeated: task ids */
 	WIRE_TAG_AFTER_FAILED = 38, /* u64: enum cadre_after_failed */
 	WIRE_TAG_CORES = 39,	    /* u64 */
@@ -252,6 +258,14 @@ int wire_peek(const void *data, size_t len, uint64_t max, uint64_t *ret_size);
  */
 int wire_decode(const void *data, size_t len, struct wire_frame *ret_frame,
 		struct cadre_error *err);
+
+/*
+ * The same for a frame whose payload has not arrived yet: data needs to hold
+ * header and fields only.  payload is NULL, payload_len says how much will
+ * come.  CADRE_EAGAIN: header and fields are not all there.
+ */
+int wire_decode_head(const void *data, size_t len, struct wire_frame *ret_frame,
+		     struct cadre_error *err);
 
 /* Appends the whole frame, padding included. */
 void wire_encode(struct buf *b, const struct wire_frame *frame);

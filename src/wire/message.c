@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT */
+#include "wire/message.h"
+
+#include <cadre/task.h>
+
+/* clang-format off */
+
+#define B(tag) MESSAGE_BIT(WIRE_TAG_##tag)
+
+/* What a task needs to be placed and run. */
+#define TASK_FIELDS \
+	(B(ENGINE) | B(TIMEOUT_MS) | B(DEADLINE_MS) | B(PRIORITY) | \
+	 B(RETRY) | B(AFTER) | B(AFTER_FAILED) | B(CORES) | B(MEMORY) | \
+	 B(GPUS) | B(TAG) | B(NAME) | B(LIBRARY) | B(FUNCTION) | B(SOURCE) | \
+	 B(CC) | B(CFLAGS) | B(ARGV) | B(ENV) | B(CLEAR_ENV) | B(CWD) | \
+	 B(STDIN_FILE) | B(OUTPUT) | B(OUTPUT_LIMIT) | B(OUTPUT_DIR) | \
+	 B(MERGE))
+/* A payload that lies in the memory shared by daemon and worker. */
+#define SHARED_FIELDS (B(SHARED_OFFSET) | B(SHARED_LEN))
+/* How an attempt went. */
+#define RESULT_FIELDS \
+	(B(WALL_NS) | B(USER_NS) | B(SYS_NS) | B(PEAK) | B(STARTED_UNIX) | \
+	 B(STATUS) | B(SIGNAL) | B(CORE) | B(OUT_LEN) | B(OUT_TOTAL) | \
+	 B(ERR_TOTAL) | B(OUT_FILE) | B(ERR_FILE) | B(MESSAGE) | \
+	 B(CONDITION) | B(PID) | B(NODE))
+#define HELLO_FIELDS \
+	(B(VERSION) | B(ROLE) | B(NONCE) | B(SESSION) | B(CIPHERS) | B(KEY) | \
+	 B(FINGERPRINT) | B(AUTH) | B(NODE) | B(PID) | B(SLOTS) | \
+	 B(ENGINES) | B(INDEX) | B(PREVIOUS))
+#define WELCOME_FIELDS (B(VERSION) | B(SESSION) | B(HEARTBEAT_MS) | B(SLOTS))
+#define SLOT_FIELDS \
+	(B(ENGINES) | B(PID) | B(CORES) | B(MEMORY) | B(GPUS) | B(TAG))
+#define EXITED_FIELDS \
+	(B(STATUS) | B(SIGNAL) | B(CORE) | B(PID) | B(WALL_NS) | \
+	 B(USER_NS) | B(SYS_NS) | B(PEAK) | B(MESSAGE))
+
+#define TASK_FLAGS (WIRE_IDEMPOTENT | WIRE_WINDOW | WIRE_OUTPUT_WANTED)
+
+#define C(code) (UINT64_C(1) << (code))
+#define OUTCOME_CODES \
+	(C(CADRE_OUTCOME_VALUE) | C(CADRE_OUTCOME_ERROR) | \
+	 C(CADRE_OUTCOME_EXIT) | C(CADRE_OUTCOME_INTERRUPT) | \
+	 C(CADRE_OUTCOME_TIMEOUT) | C(CADRE_OUTCOME_CLOSED) | \
+	 C(CADRE_OUTCOME_LOST) | C(CADRE_OUTCOME_CANCELLED))
+/* 0 or a negated CADRE_E*. */
+#define ERROR_CODES (C(1 - CADRE_EINTERNAL) - 1)
+
+#define DISPATCHER (1u << WIRE_ROLE_DISPATCHER)
+#define DAEMON (1u << WIRE_ROLE_DAEMON)
+#define HOST (1u << WIRE_ROLE_HOST)
+
+/* type, senders, flags, codes, required fields, further fields */
+#define M(type, from, flag_bits, code_bits, must, may) \
+	[WIRE_##type] = {#type, (must) | (may), (must), (code_bits), \
+			 (flag_bits), (from)}
+
+const struct message message_table[MESSAGE_TYPES] = {
+	/* HELLO requires no more than the version, so that an end can read
+	 * that of a version it does not speak. */
+	M(HELLO, 0, 0, C(0), B(VERSION), HELLO_FIELDS),
+	M(PROOF, 0, 0, C(0), B(PROOF), 0),
+	M(WELCOME, 0, 0, C(0), 0, WELCOME_FIELDS),
+	M(REFUSED, 0, 0, ERROR_CODES, B(REASON), 0),
+
+	M(TASK, DISPATCHER, TASK_FLAGS, C(0),
+	  B(ENGINE), TASK_FIELDS | SHARED_FIELDS),
+	M(CANCEL, DISPATCHER | HOST, 0,
+	  C(WIRE_CANCEL_USER) | C(WIRE_CANCEL_TIMEOUT), 0, 0),
+	M(RECALL, DISPATCHER, 0, C(0), 0, 0),
+	M(EVERYWHERE, DISPATCHER | HOST, TASK_FLAGS | WIRE_ONCE, C(0),
+	  B(ENGINE), TASK_FIELDS | SHARED_FIELDS),
+	M(RESET, DISPATCHER | HOST, 0, C(0), 0, 0),
+	M(LEAVE, DISPATCHER, 0, C(0), 0, B(REASON)),
+	M(EXIT, DISPATCHER, 0, C(0), 0, B(REASON)),
+	M(RESTART, DISPATCHER, 0, C(0), 0, B(REASON)),
+
+	M(SLOT_UP, DAEMON, 0, C(0), 0, SLOT_FIELDS),
+	M(SLOT_DOWN, DAEMON, 0, C(0), 0, B(REASON)),
+	M(STARTED, DAEMON, 0, C(0), 0, B(PID) | B(STARTED_UNIX)),
+	M(RESULT, DAEMON, 0, OUTCOME_CODES, 0, RESULT_FIELDS | SHARED_FIELDS),
+	M(RETURNED, DAEMON, 0,
+	  C(WIRE_RETURNED_UNSTARTED) | C(WIRE_RETURNED_STARTED), 0, B(REASON)),
+	M(OUTPUT, DAEMON | DISPATCHER, 0, C(1) | C(2) | C(3), 0, 0),
+	M(EPOCH, DAEMON, 0, OUTCOME_CODES, 0, RESULT_FIELDS | SHARED_FIELDS),
+	M(LEAVING, DAEMON, 0, C(0), 0, B(REASON)),
+
+	M(SUBMIT, HOST, TASK_FLAGS, C(0), B(ENGINE), TASK_FIELDS),
+	M(INFO, HOST, 0, C(0), 0, 0),
+	M(STATUS, HOST, 0, C(0), 0, 0),
+	M(SCALE, HOST, WIRE_REMOVE, C(0), B(SLOTS), 0),
+	M(SHUTDOWN, HOST, 0, C(0), 0, B(REASON)),
+
+	M(ACCEPTED, DISPATCHER, 0, C(0), B(ID), 0),
+	M(OUTCOME, DISPATCHER, 0, OUTCOME_CODES, 0,
+	  RESULT_FIELDS | B(ATTEMPTS) | B(ID)),
+	M(REPLY, DISPATCHER, 0, ERROR_CODES, 0, B(MESSAGE)),
+
+	M(HEARTBEAT, DISPATCHER | DAEMON | HOST, 0, C(0), 0, 0),
+
+	M(SPAWN, 0, 0, MESSAGE_ANY_CODE, B(ARGV),
+	  B(ENV) | B(CLEAR_ENV) | B(CWD) | B(ENGINE) | B(MEMORY) | B(CORES)),
+	M(SPAWNED, 0, 0, MESSAGE_ANY_CODE, 0, B(PID) | B(MESSAGE)),
+	M(EXITED, 0, 0, MESSAGE_ANY_CODE, 0, EXITED_FIELDS),
+	M(KILL, 0, 0, MESSAGE_ANY_CODE, 0, B(REASON)),
+};
+
+#define U(tag) [WIRE_TAG_##tag] = {WIRE_U64, 8, false}
+#define S(tag) [WIRE_TAG_##tag] = {WIRE_STR, 0, false}
+#define S_MANY(tag) [WIRE_TAG_##tag] = {WIRE_STR, 0, true}
+#define X(tag, n) [WIRE_TAG_##tag] = {WIRE_BYTES, n, false}
+
+const struct message_tag message_tag_table[MESSAGE_TAGS] = {
+	U(VERSION), U(ROLE), X(NONCE, WIRE_NONCE), S(SESSION), S(CIPHERS),
+	X(KEY, 32), X(FINGERPRINT, 0), S(AUTH), X(PROOF, 0), S(REASON),
+	S(NODE), U(PID), U(SLOTS), U(ENGINES), U(INDEX), U(HEARTBEAT_MS),
+	U(PREVIOUS),
+
+	U(ENGINE), U(TIMEOUT_MS), U(DEADLINE_MS), U(PRIORITY),
+	X(RETRY, WIRE_RETRY), [WIRE_TAG_AFTER] = {WIRE_U64, 8, true},
+	U(AFTER_FAILED), U(CORES), U(MEMORY), U(GPUS), S_MANY(TAG), S(NAME),
+
+	S(LIBRARY), S(FUNCTION), S(SOURCE), S(CC), S(CFLAGS),
+
+	S_MANY(ARGV), S_MANY(ENV), U(CLEAR_ENV), S(CWD), S(STDIN_FILE),
+	U(OUTPUT), U(OUTPUT_LIMIT), S(OUTPUT_DIR), U(MERGE),
+
+	U(WALL_NS), U(USER_NS), U(SYS_NS), U(PEAK), U(STARTED_UNIX),
+	U(STATUS), U(SIGNAL), U(CORE), U(OUT_LEN), U(OUT_TOTAL),
+	U(ERR_TOTAL), S(OUT_FILE), S(ERR_FILE), S(MESSAGE), X(CONDITION, 0),
+
+	U(ID), U(ATTEMPTS),
+
+	U(SHARED_OFFSET), U(SHARED_LEN),
+};
