@@ -12,7 +12,8 @@
  * A worker inherits these descriptors.  Frames (wire.h) travel on ENGINE_FD;
  * payloads of more than ENGINE_SHARED_MIN bytes lie in the memfds instead, and
  * their frame says where (WIRE_TAG_SHARED_OFFSET, WIRE_TAG_SHARED_LEN).  One
- * shared payload each way may be under way at a time.
+ * shared payload each way may be under way at a time.  The memfds only grow
+ * (the sender extends them), so that a mapping of them stays valid.
  */
 enum {
 	ENGINE_FD = 3,	    /* stream socket, frames both ways */
@@ -35,6 +36,10 @@ enum {
 struct engine_page {
 	_Atomic uint64_t ticket; /* revoked up to << 32 | last begun */
 	_Atomic uint32_t cancel; /* number of the frame that should end */
+	/* Set by the worker when it puts a result into ENGINE_OUT_FD, cleared
+	 * by the daemon once it has taken it.  A large result that is ready
+	 * while it is set travels within its frame. */
+	_Atomic uint32_t out_busy;
 };
 
 static inline uint32_t
