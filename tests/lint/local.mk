@@ -1,0 +1,9 @@
+# Checks of the sources themselves.
+LINT_TESTS = \
+	tests/lint/format.sh \
+	tests/lint/layers.sh \
+	tests/lint/shell.sh \
+	tests/lint/style.sh
+
+TESTS += $(LINT_TESTS)
+EXTRA_DIST += $(LINT_TESTS) .clang-format
