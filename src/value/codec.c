@@ -110,7 +110,7 @@ value_write(uint8_t *p, const struct cadre_value *v)
 	if (v == NULL)
 		return p + HEAD;
 	p[0] = v->type;
-	p[1] = v->names == NULL ? 0u : HAS_NAMES;
+	p[1] = (uint8_t)(v->names == NULL ? 0u : HAS_NAMES);
 	p[2] = v->ndim;
 	p[3] = v->format;
 	store_u64(p + 8, v->n);
