@@ -36,9 +36,10 @@ struct link_ops {
 	 * result closes the connection. */
 	int (*frame)(void *user, const struct wire_frame *frame);
 	void (*batch_end)(void *user); /* may be NULL */
-	/* Memory for a large frame whose header was read (may be NULL): a blob
-	 * of len bytes that frame->owner will be, or NULL for ordinary memory.
-	 */
+	/* Memory for a large frame of which only the header was read, so head
+	 * has no fields and no payload but their lengths (may be NULL): a blob
+	 * of at least len bytes, aligned to 8, that will hold the whole frame
+	 * and be frame->owner; or NULL for ordinary memory. */
 	struct blob *(*alloc)(void *user, const struct wire_frame *head,
 			      size_t len);
 	/* Everything flushed so far has been handed to the kernel (may be
@@ -52,8 +53,9 @@ struct link_ops {
 };
 
 /*
- * Listens on url ("ipc://PATH", "abstract://NAME", "tcp://HOST:PORT").  ops and
- * arg are borrowed until link_listener_free.  CADRE_EEXIST: somebody listens
+ * Listens on url ("ipc://PATH", "abstract://NAME", "tcp://HOST:PORT").  ops has
+ * to stay while there are connections, arg until link_listener_free; opened may
+ * run for several connections at once.  CADRE_EEXIST: somebody listens
  * there already.  A stale ipc file of a dead process is replaced; ipc files are
  * mode 0600.
  */
@@ -73,6 +75,8 @@ int link_dial(const char *url, const struct link_ops *ops, void *arg,
 /* Queues a frame.  CADRE_ECLOSED after the end (nothing else happens then),
  * CADRE_ENOMEM.  Any thread. */
 int link_send(struct link_conn *conn, const struct wire_frame *frame);
+/* The same for frames that are encoded already. */
+int link_send_bytes(struct link_conn *conn, const void *data, size_t len);
 /* Sends what is queued.  Any thread. */
 void link_flush(struct link_conn *conn);
 /* Bytes queued or in flight, for back-pressure.  Any thread. */
@@ -81,8 +85,10 @@ size_t link_pending(const struct link_conn *conn);
 void link_pause(struct link_conn *conn, bool paused);
 /* Frames may be this big from now on; WIRE_MAX_HANDSHAKE at first. */
 void link_set_max(struct link_conn *conn, uint64_t max);
-/* Ends the connection; closed follows if opened was called.  flush: what is
- * queued is sent first.  Any thread, callbacks too. */
+/* Ends the connection; closed follows if opened returned user data.  No frame
+ * is handed over any more.  flush: what is queued is sent first and the other
+ * end has read it, unless that makes no progress for 5 seconds.  Any thread,
+ * callbacks too. */
 void link_close(struct link_conn *conn, const char *reason, bool flush);
 /* A reference keeps the struct (not the connection) alive. */
 struct link_conn *link_ref(struct link_conn *conn);
@@ -98,8 +104,9 @@ bool link_url_is_local(const char *url);
 /* Checks the form of a URL without using it. */
 int link_url_check(const char *url, struct cadre_error *err);
 
-/* Waits until all callbacks that are running have returned and frees what nng
- * holds for connections already closed; for orderly ends. */
+/* Waits until all connections for which link_close was called, or which ended
+ * by themselves, have called closed; for orderly ends.  Not from a callback.
+ */
 void link_drain(void);
 
 #endif

@@ -1,0 +1,12 @@
+noinst_LTLIBRARIES += src/link/liblink.la
+src_link_liblink_la_SOURCES = \
+	src/link/conn.c src/link/conn.h \
+	src/link/dial.c \
+	src/link/link.h \
+	src/link/listen.c \
+	src/link/nngrt.c src/link/nngrt.h \
+	src/link/recv.c src/link/recv.h \
+	src/link/send.c src/link/send.h \
+	src/link/url.c src/link/url.h
+src_link_liblink_la_LIBADD = src/wire/libwire.la src/util/libutil.la \
+	$(NNG_LIBS) $(PTHREAD_LIBS)

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "link/nngrt.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include <nng/nng.h>
+
+#include "util/error.h"
+
+static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
+static bool started;
+
+/* nng starts its threads with the first object that is made. */
+static int
+start(struct cadre_error *err)
+{
+	sigset_t all, old;
+	nng_aio *aio;
+	int rv;
+
+	(void)sigfillset(&all);
+	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
+	rv = nng_aio_alloc(&aio, NULL, NULL);
+	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (rv != 0)
+		return nngrt_error(err, rv,
+				   "cannot start the messaging threads (is "
+				   "the limit of processes, ulimit -u, too "
+				   "low?)");
+	nng_aio_free(aio);
+	started = true;
+	return 0;
+}
+
+int
+nngrt_start(struct cadre_error *err)
+{
+	int rc = 0;
+
+	(void)pthread_mutex_lock(&start_lock);
+	if (!started)
+		rc = start(err);
+	(void)pthread_mutex_unlock(&start_lock);
+	return rc;
+}
+
+static const struct {
+	int rv;
+	int code;
+} codes[] = {
+	{NNG_ENOMEM, CADRE_ENOMEM},	   {NNG_EINVAL, CADRE_EINVAL},
+	{NNG_EADDRINVAL, CADRE_EINVAL},	   {NNG_EADDRINUSE, CADRE_EEXIST},
+	{NNG_ETIMEDOUT, CADRE_ETIMEDOUT},  {NNG_ECLOSED, CADRE_ECLOSED},
+	{NNG_ECONNREFUSED, CADRE_ECLOSED}, {NNG_ENOENT, CADRE_ENOENT},
+};
+
+int
+nngrt_error(struct cadre_error *err, int rv, const char *format, ...)
+{
+	int code = CADRE_ESYS;
+	char what[384];
+	va_list args;
+
+	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
+		if (codes[i].rv == rv)
+			code = codes[i].code;
+	va_start(args, format);
+	(void)vsnprintf(what, sizeof(what), format, args);
+	va_end(args);
+	return error_set(err, code, "%s: %s", what, nng_strerror(rv));
+}
