@@ -38,7 +38,7 @@ struct handshake_params {
 	const uint8_t *hello;
 	size_t hello_len;
 	/* Session id that must match if both ends name one; copied, may be
-	 * NULL. */
+	 * NULL.  Sent with the hello. */
 	const char *session;
 };
 
