@@ -308,18 +308,23 @@ compare_names(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Whether all names can be keys: there, UTF-8, different, and none that marks
- * a typed value. */
+/* Whether all names can be keys: there, UTF-8, different, and not those that
+ * mark a typed value. */
 static bool
 names_are_keys(struct buf *b, const struct strings *names)
 {
 	bool unique = true;
+	int marks = 0;
 	char **sorted;
 
-	for (size_t i = 0; i < names->n; i++)
-		if (names->text[i] == NULL || !is_utf8(names->text[i]) ||
-		    strcmp(names->text[i], "type") == 0)
+	for (size_t i = 0; i < names->n; i++) {
+		if (names->text[i] == NULL || !is_utf8(names->text[i]))
 			return false;
+		marks += strcmp(names->text[i], "type") == 0 ||
+			 strcmp(names->text[i], "data") == 0;
+	}
+	if (marks > 1)
+		return false;
 	sorted = malloc(names->n * sizeof(*sorted));
 	if (sorted == NULL) {
 		b->error = CADRE_ENOMEM;
