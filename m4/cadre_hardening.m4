@@ -41,6 +41,6 @@ AC_DEFUN([CADRE_HARDENING], [
         [-fPIE -Werror])], [], [-Werror])
     AX_APPEND_FLAG([$cadre_hard_cflags], [CADRE_CFLAGS])
     AX_APPEND_FLAG([$cadre_hard_ldflags], [CADRE_LDFLAGS])
-    cadre_hardening="$cadre_hard_cflags $cadre_hard_ldflags"
+    cadre_hardening=`echo $cadre_hard_cflags $cadre_hard_ldflags`
     ])
 ])

@@ -6,7 +6,7 @@ cd "${CADRE_SRCDIR:-.}" || exit 1
 for tool in clang-format-14 clang-format; do
 	case $($tool --version 2>/dev/null) in
 	*"version 14."*)
-		find src include tests examples -name '*.[ch]' -print0 |
+		find src include tests examples -name "*.[ch]" -print0 2>/dev/null |
 			xargs -0 $tool --dry-run -Werror
 		exit
 		;;

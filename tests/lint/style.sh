@@ -12,7 +12,7 @@ bad()
 	status=1
 }
 
-sources=$(find src include tests examples -name '*.[ch]' | sort)
+sources=$(find src include tests examples -name '*.[ch]' 2>/dev/null | sort)
 scripts=$(find tests scripts .ci -type f \( -name '*.sh' -o -name '*.bats' \
 	-o -name '*.bash' -o ! -name '*.*' \) -exec grep -lE '^#!|SPDX' {} + |
 	grep -vF tests/stage/ | sort)
