@@ -198,6 +198,15 @@ abandon_nng(struct link_conn *conn, int rv)
 		ended ? "the peer closed the connection" : nng_strerror(rv));
 }
 
+/* A stream that was closed meanwhile keeps what is submitted to it for ever
+ * (nng 1.5); set_dead may have been too early to end it. */
+static void
+check_submitted(struct link_conn *conn, nng_aio *aio)
+{
+	if (atomic_load(&conn->dead))
+		nng_aio_cancel(aio);
+}
+
 /* --- sending --- */
 
 static void
@@ -211,7 +220,10 @@ submit_send(struct link_conn *conn)
 	for (unsigned int i = 0; i < n; i++)
 		iov[i] = (nng_iov){pieces[i].iov_base, pieces[i].iov_len};
 	(void)nng_aio_set_iov(conn->send_aio, n, iov);
+	(void)link_ref(conn);
 	nng_stream_send(conn->stream, conn->send_aio);
+	check_submitted(conn, conn->send_aio);
+	link_unref(&conn);
 }
 
 /* Under the lock: what has gathered becomes the batch in flight; false if there
@@ -399,6 +411,7 @@ submit_recv(struct link_conn *conn)
 	conn->receiving = true;
 	(void)link_ref(conn);
 	nng_stream_recv(conn->stream, conn->recv_aio);
+	check_submitted(conn, conn->recv_aio);
 }
 
 static void
