@@ -39,6 +39,8 @@ enum dispatch_cause {
 };
 
 #define DISPATCH_UNLIMITED UINT32_MAX
+/* In WIRE_TAG_RETRY: no limit of the task's own for that cause. */
+#define DISPATCH_RETRY_DEFAULT (UINT32_MAX - 1)
 /* A task that took this many workers or daemons with it is stopped. */
 #define DISPATCH_POISON 3
 
