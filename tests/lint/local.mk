@@ -2,6 +2,7 @@
 LINT_TESTS = \
 	tests/lint/format.sh \
 	tests/lint/layers.sh \
+	tests/lint/man.sh \
 	tests/lint/shell.sh \
 	tests/lint/style.sh
 
