@@ -685,5 +685,7 @@ conn_start(nng_stream *stream, const struct link_ops *ops, void *arg)
 	/* Both fail on local sockets, which need neither. */
 	(void)nng_stream_set_bool(stream, NNG_OPT_TCP_NODELAY, true);
 	(void)nng_stream_set_bool(stream, NNG_OPT_TCP_KEEPALIVE, true);
+	(void)link_ref(conn);
 	run(conn, EVENT_OPEN);
+	link_unref(&conn);
 }
