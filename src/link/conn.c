@@ -50,6 +50,8 @@ struct link_conn {
 	_Atomic bool paused;
 	_Atomic bool waking;
 	_Atomic size_t pending;
+	/* Changed under the lock. */
+	_Atomic bool sending;
 	/* Set under the lock, for good. */
 	_Atomic bool closing; /* no frame goes in or out any more */
 	_Atomic bool dead;    /* the stream is closed */
@@ -59,7 +61,6 @@ struct link_conn {
 	struct send_batch batch[2];
 	struct send_batch *gather;
 	struct send_batch *flight; /* of the send under way if there is one */
-	bool sending;
 	size_t lingered; /* what was left when the timer last went off */
 	char reason[160];
 
@@ -237,7 +238,7 @@ take_off(struct link_conn *conn)
 		return false;
 	conn->gather = conn->flight;
 	conn->flight = batch;
-	conn->sending = true;
+	atomic_store(&conn->sending, true);
 	return true;
 }
 
@@ -246,8 +247,11 @@ link_flush(struct link_conn *conn)
 {
 	bool go;
 
+	/* Its completion will see what was queued before this call. */
+	if (atomic_load(&conn->sending))
+		return;
 	(void)pthread_mutex_lock(&conn->lock);
-	go = !conn->sending && take_off(conn);
+	go = !atomic_load(&conn->sending) && take_off(conn);
 	(void)pthread_mutex_unlock(&conn->lock);
 	if (!go)
 		return;
@@ -265,7 +269,7 @@ landed(struct link_conn *conn)
 	(void)pthread_mutex_lock(&conn->lock);
 	go = take_off(conn);
 	if (!go)
-		conn->sending = false;
+		atomic_store(&conn->sending, false);
 	(void)pthread_mutex_unlock(&conn->lock);
 	return go;
 }
@@ -482,16 +486,10 @@ finish(struct link_conn *conn)
 }
 
 static bool
-is_over(struct link_conn *conn)
+is_over(const struct link_conn *conn)
 {
-	bool sending;
-
-	if (!atomic_load(&conn->dead) || conn->receiving)
-		return false;
-	(void)pthread_mutex_lock(&conn->lock);
-	sending = conn->sending;
-	(void)pthread_mutex_unlock(&conn->lock);
-	return !sending;
+	return atomic_load(&conn->dead) && !conn->receiving &&
+	       !atomic_load(&conn->sending);
 }
 
 static bool
