@@ -1,5 +1,6 @@
 # Checks of the sources themselves.
 LINT_TESTS = \
+	tests/lint/cppcheck.sh \
 	tests/lint/format.sh \
 	tests/lint/layers.sh \
 	tests/lint/man.sh \
@@ -7,4 +8,4 @@ LINT_TESTS = \
 	tests/lint/style.sh
 
 TESTS += $(LINT_TESTS)
-EXTRA_DIST += $(LINT_TESTS) .clang-format
+EXTRA_DIST += $(LINT_TESTS) tests/lint/cppcheck.txt .clang-format
