@@ -29,14 +29,21 @@
  * its worker.  Standard output and standard error go to the daemon's log.
  */
 
+/* Found by name even if the library hides its symbols by default. */
+#if defined(__GNUC__)
+#define CADRE_NATIVE_EXPORT __attribute__((visibility("default")))
+#else
+#define CADRE_NATIVE_EXPORT
+#endif
+
 #ifdef __cplusplus
 #define CADRE_NATIVE(name) \
-	extern "C" int name(struct cadre_call *call); \
+	extern "C" CADRE_NATIVE_EXPORT int name(struct cadre_call *call); \
 	extern "C" int name(struct cadre_call *call)
 extern "C" {
 #else
 #define CADRE_NATIVE(name) \
-	int name(struct cadre_call *call); \
+	CADRE_NATIVE_EXPORT int name(struct cadre_call *call); \
 	int name(struct cadre_call *call)
 #endif
 
