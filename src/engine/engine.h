@@ -61,8 +61,8 @@ engine_claim(struct engine_page *page, uint32_t n)
 	do {
 		if ((int32_t)(n - (uint32_t)(old >> 32)) <= 0)
 			return false;
-	} while (!atomic_compare_exchange_weak(
-		&page->ticket, &old, (uint64_t)(n - 1) << 32 | n));
+	} while (!atomic_compare_exchange_weak(&page->ticket, &old,
+					       (uint64_t)(n - 1) << 32 | n));
 	return true;
 }
 

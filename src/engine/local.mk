@@ -14,6 +14,29 @@ cadre_reaper_SOURCES = \
 	src/daemon/reaper_worker.c
 cadre_reaper_LDADD = src/engine/libspawn.la src/wire/libwire.la src/util/libutil.la
 
+noinst_LTLIBRARIES += src/engine/libcall.la
+src_engine_libcall_la_SOURCES = src/engine/call.c src/engine/call.h
+
+noinst_LTLIBRARIES += src/engine/libnative.la
+src_engine_libnative_la_CFLAGS = $(AM_CFLAGS) $(SODIUM_CFLAGS)
+src_engine_libnative_la_SOURCES = \
+	src/engine/compile.c src/engine/compile.h \
+	src/engine/library.c src/engine/library.h \
+	src/engine/native.c src/engine/native.h
+src_engine_libnative_la_LIBADD = $(SODIUM_LIBS) -ldl
+
+# The functions that a user's library calls are this program's own: loading
+# libcadre and all that it needs would take several times as long.  A library
+# that was linked with libcadre still needs to find it: hence the path.
+cadrelibexec_PROGRAMS += cadre-native
+cadre_native_SOURCES = src/engine/worker.c src/engine/engine.h
+cadre_native_LDFLAGS = $(AM_LDFLAGS) -export-dynamic \
+	-Wl,--disable-new-dtags -Wl,-rpath,$(libdir) \
+	-Wl,--whole-archive,src/value/.libs/libvalue.a,src/engine/.libs/libcall.a,--no-whole-archive
+cadre_native_LDADD = src/engine/libnative.la src/wire/libwire.la \
+	src/util/libutil.la $(JANSSON_LIBS) -lm
+EXTRA_cadre_native_DEPENDENCIES = src/value/libvalue.la src/engine/libcall.la
+
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_reaper
 TESTS += tests/unit/test_reaper
@@ -24,4 +47,20 @@ tests_unit_test_reaper_CPPFLAGS = $(AM_CPPFLAGS) \
 tests_unit_test_reaper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_reaper_LDADD = src/wire/libwire.la src/util/libutil.la $(UNIT_LIBS)
 EXTRA_tests_unit_test_reaper_DEPENDENCIES = cadre-reaper$(EXEEXT)
+
+check_LTLIBRARIES += tests/native/librig.la
+tests_native_librig_la_SOURCES = tests/native/rig.c
+tests_native_librig_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+check_PROGRAMS += tests/unit/test_native
+TESTS += tests/unit/test_native
+tests_unit_test_native_SOURCES = tests/unit/test_native.c \
+	tests/unit/test_reaper_rig.c tests/unit/test_reaper_rig.h
+tests_unit_test_native_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DTEST_BUILDDIR='"$(abs_top_builddir)"'
+tests_unit_test_native_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_native_LDADD = src/value/libvalue.la src/wire/libwire.la \
+	src/util/libutil.la $(JANSSON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_native_DEPENDENCIES = cadre-native$(EXEEXT) \
+	tests/native/librig.la
 endif
