@@ -1,0 +1,27 @@
+# The command line; everything but main() in a library, for the tests.
+noinst_LTLIBRARIES += src/cli/libcli.la
+src_cli_libcli_la_SOURCES = \
+	src/cli/args.c src/cli/args.h \
+	src/cli/halt.c src/cli/halt.h \
+	src/cli/hosts.c src/cli/hosts.h \
+	src/cli/input.c src/cli/input.h \
+	src/cli/joblog.c src/cli/joblog.h \
+	src/cli/jsonout.c src/cli/jsonout.h \
+	src/cli/mapopts.c src/cli/mapopts.h \
+	src/cli/option.c src/cli/option.h \
+	src/cli/output.c src/cli/output.h \
+	src/cli/poolopts.c src/cli/poolopts.h \
+	src/cli/progress.c src/cli/progress.h \
+	src/cli/reader.c src/cli/reader.h \
+	src/cli/record.c src/cli/record.h \
+	src/cli/results.c src/cli/results.h \
+	src/cli/shell.c src/cli/shell.h \
+	src/cli/signals.c src/cli/signals.h \
+	src/cli/sources.c src/cli/sources.h \
+	src/cli/stdinopt.c src/cli/stdinopt.h \
+	src/cli/stream.c src/cli/stream.h \
+	src/cli/taskopts.c src/cli/taskopts.h \
+	src/cli/template.c src/cli/template.h \
+	src/cli/waittask.c src/cli/waittask.h
+src_cli_libcli_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+src_cli_libcli_la_LIBADD = src/util/libutil.la $(JANSSON_LIBS)

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CLI_SHELL_H
+#define CLI_SHELL_H
+
+#include <stdbool.h>
+
+/*
+ * The shell that runs the command lines of map: $CADRE_SHELL, else $SHELL if it
+ * reads sh's language, else /bin/sh.  Borrowed from the environment.
+ */
+const char *shell_path(void);
+/*
+ * True if a simple command line may be run without the shell, with the same
+ * result: no start-up file of a non-interactive shell, no exported function
+ * named like it.
+ */
+bool shell_may_be_skipped(const char *shell, const char *line);
+
+#endif
