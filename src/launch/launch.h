@@ -15,7 +15,8 @@
  * environment file of mode 0600, standard input, an MPI broadcast), never on a
  * command line.  Its text form is one "key=value" line for each entry, the
  * value with \n and \\ escaped; an unknown key is an error, a missing one its
- * default.
+ * default.  The keys: url, session, auth, index, slots, end (the job's end) and
+ * "set.NAME" for the setting NAME of cadred.
  */
 struct launch_record {
 	char *url;	  /* address to dial */
@@ -30,6 +31,7 @@ struct launch_record {
 };
 
 void launch_record_fini(struct launch_record *r);
+/* By key of the text form. */
 int launch_record_set(struct launch_record *r, const char *key,
 		      const char *value, struct cadre_error *err);
 /* Owned text. */
@@ -41,15 +43,19 @@ int launch_record_parse(const char *text, size_t len, struct launch_record *ret,
 struct launch_job {
 	pid_t pid;  /* local: the daemon */
 	int pidfd;  /* readable when it ended; -1 if there is none */
-	int log_fd; /* read end of its standard error; -1 if inherited */
+	int log_fd; /* read end of its standard output and error; -1 if
+		       inherited */
 };
 
 struct launch_ops {
 	const char *name;
-	/* Starts the n daemons described by records; jobs has room for n. */
+	/* Starts the n daemons described by records, or none; jobs has room for
+	 * n.  Their processes are children of this one: the caller collects
+	 * them and closes the descriptors of jobs. */
 	int (*start)(const struct launch_record *records, size_t n,
 		     struct launch_job *jobs, struct cadre_error *err);
-	/* Asks a job to end (SIGTERM), or makes it (kill != 0).  Idempotent. */
+	/* Asks a job to end (SIGTERM), or makes it (kill != 0).  Idempotent
+	 * until it was collected. */
 	void (*cancel)(struct launch_job *job, int kill);
 };
 
@@ -58,10 +64,11 @@ extern const struct launch_ops launch_local;
 const struct launch_ops *launch_find(const char *name);
 
 /*
- * Where the installed helper programs are: $CADRE_LIBEXECDIR, else next to the
- * running library or program (../libexec/cadre), else the configured place.
- * name: "cadre-reaper", "cadre-native"; "cadred" is looked up likewise by
- * $CADRE_CADRED and ../bin.  Owned path.
+ * Where the installed programs are.  name: "cadre-reaper", "cadre-native",
+ * which $CADRE_LIBEXECDIR overrides (their directory), or "cadred", which
+ * $CADRE_CADRED overrides (its path).  Without the variable: the directory of
+ * the running program or library, libexec/cadre or bin of its prefix, then the
+ * configured place.  Owned path.
  */
 int launch_find_program(const char *name, char **ret_path,
 			struct cadre_error *err);
