@@ -25,3 +25,11 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/waittask.c src/cli/waittask.h
 src_cli_libcli_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 src_cli_libcli_la_LIBADD = src/util/libutil.la $(JANSSON_LIBS)
+
+if HAVE_CMOCKA
+check_PROGRAMS += tests/unit/test_cli
+TESTS += tests/unit/test_cli
+tests_unit_test_cli_SOURCES = tests/unit/test_cli.c
+tests_unit_test_cli_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_cli_LDADD = src/cli/libcli.la src/util/libutil.la $(UNIT_LIBS)
+endif

@@ -258,6 +258,12 @@ is_program_name(const char *s, size_t len)
 	return !(len == 1 && s[0] == '.');
 }
 
+static bool
+begins_with_blank(const struct piece *p)
+{
+	return p->kind == LITERAL && (*p->text == ' ' || *p->text == '\t');
+}
+
 /* True if the shell takes every literal byte for itself, and the first word is
  * a program's name. */
 static bool
@@ -287,8 +293,9 @@ is_simple(const struct template *t)
 		s++;
 		len--;
 	}
-	/* It has to end within this literal: name{} is made at run time. */
-	if (strcspn(s, " \t") >= len && t->n > 1)
+	/* name{} is put together at run time. */
+	if (strcspn(s, " \t") >= len && t->n > 1 &&
+	    !begins_with_blank(first + 1))
 		return false;
 	if (strcspn(s, " \t") < len)
 		len = strcspn(s, " \t");
