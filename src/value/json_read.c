@@ -372,7 +372,7 @@ read_opaque(const json_t *object, struct cadre_value **ret_v,
 {
 	const char *name = json_string_value(json_object_get(object, "format"));
 
-	for (int f = CADRE_OPAQUE_R; value_format_name(f) != NULL; f++)
+	for (unsigned int f = CADRE_OPAQUE_R; value_format_name(f) != NULL; f++)
 		if (name != NULL && strcmp(name, value_format_name(f)) == 0)
 			return read_bytes(CADRE_OPAQUE,
 					  json_object_get(object, "data"), f,
@@ -490,7 +490,7 @@ read_object(const json_t *object, struct cadre_value **ret_v,
 
 	if (name == NULL || json_object_get(object, "data") == NULL)
 		return read_named_list(object, ret_v, err);
-	for (int type = CADRE_LOGICAL; type <= CADRE_OPAQUE; type++)
+	for (unsigned int type = CADRE_LOGICAL; type <= CADRE_OPAQUE; type++)
 		if (strcmp(name, cadre_type_name(type)) == 0)
 			return read_typed(type, object, ret_v, err);
 	return read_named_list(object, ret_v, err);

@@ -86,9 +86,11 @@ pass_one(struct end *from, struct end *to)
 	struct wire_frame frame;
 	uint64_t size;
 
-	if (wire_peek(from->out.data + from->read, left, WIRE_MAX_HANDSHAKE,
-		      &size) < 0)
+	if (left == 0)
 		return false;
+	assert_int_equal(wire_peek(from->out.data + from->read, left,
+				   WIRE_MAX_HANDSHAKE, &size),
+			 0);
 	assert_int_equal(wire_decode(from->out.data + from->read, (size_t)size,
 				     &frame, NULL),
 			 0);

@@ -203,8 +203,8 @@ bad_json_is_explained(void **state)
 		"{\"type\":\"double\",\"data\":[1],\"dims\":[2]}",
 		"{\"type\":\"double\",\"data\":[1],\"dims\":[]}",
 		"{\"type\":\"double\",\"data\":[1],\"dims\":[-1,-1]}",
-		"{\"type\":\"opaque\",\"format\":\"r\",\"data\":\"AA==\","
-		"\"dims\":[1]}",
+		"{\"type\":\"raw\",\"data\":\"AA==\",\"dims\":[1,0]}",
+		"{\"type\":\"opaque\",\"data\":\"\",\"dims\":[0]}",
 	};
 
 	(void)state;

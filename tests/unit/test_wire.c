@@ -542,7 +542,7 @@ roles_send_what_is_theirs(void **state)
 	assert_false(wire_allowed(WIRE_ROLE_DAEMON, WIRE_CANCEL));
 	assert_true(wire_allowed(WIRE_ROLE_DAEMON, WIRE_OUTPUT));
 	assert_true(wire_allowed(WIRE_ROLE_DISPATCHER, WIRE_OUTPUT));
-	for (int role = WIRE_ROLE_DISPATCHER; role <= WIRE_ROLE_HOST; role++) {
+	for (unsigned int role = WIRE_ROLE_DISPATCHER; role <= WIRE_ROLE_HOST; role++) {
 		assert_true(wire_allowed(role, WIRE_HEARTBEAT));
 		assert_false(wire_allowed(role, WIRE_HELLO));
 		assert_false(wire_allowed(role, WIRE_SPAWN));
