@@ -39,9 +39,12 @@ cadre_call_arg_at(const struct cadre_call *call, size_t i)
 static void
 forget_outcome(struct cadre_call *call)
 {
-	cadre_value_free(&call->owned);
-	free(call->message);
-	call->message = NULL;
+	if (call->owned != NULL)
+		cadre_value_free(&call->owned);
+	if (call->message != NULL) {
+		free(call->message);
+		call->message = NULL;
+	}
 	call->result = NULL;
 	call->failed = false;
 }

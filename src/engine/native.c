@@ -9,6 +9,7 @@
 #include "engine/call.h"
 #include "engine/compile.h"
 #include "engine/library.h"
+#include "util/buf.h"
 #include "util/error.h"
 #include "value/codec.h"
 
@@ -31,6 +32,7 @@ struct native {
 	struct target *targets;
 	const struct target *last;
 	struct cadre_value *no_args;
+	struct buf no_args_encoded;
 
 	/* The call whose result is out. */
 	struct cadre_call call;
@@ -51,8 +53,10 @@ native_new(const struct native_hooks *hooks)
 	if (n == NULL)
 		return NULL;
 	n->no_args = cadre_value_list(0);
-	if (n->no_args == NULL) {
-		free(n);
+	buf_init(&n->no_args_encoded, 64);
+	value_encode(&n->no_args_encoded, n->no_args);
+	if (n->no_args == NULL || n->no_args_encoded.error != 0) {
+		native_free(&n);
 		return NULL;
 	}
 	if (hooks != NULL) {
@@ -96,6 +100,7 @@ native_free(struct native **n)
 		free(last);
 	}
 	cadre_value_free(&dead->no_args);
+	buf_fini(&dead->no_args_encoded);
 	free(dead);
 }
 
@@ -218,10 +223,13 @@ resolve(struct native *n, const struct wire_frame *frame, cadre_native_fn **ret)
 static int
 decode_args(struct native *n, const struct wire_frame *frame)
 {
+	const struct buf *none = &n->no_args_encoded;
 	int rc;
 
 	n->call.args = n->no_args;
-	if (frame->payload_len == 0)
+	if (frame->payload_len == 0 ||
+	    (frame->payload_len == none->len &&
+	     memcmp(frame->payload, none->data, none->len) == 0))
 		return 0;
 	rc = value_decode(frame->payload, frame->payload_len, frame->owner,
 			  &n->args);
@@ -295,7 +303,8 @@ void
 native_done(struct native *n)
 {
 	call_fini(&n->call);
-	cadre_value_free(&n->args);
+	if (n->args != NULL)
+		cadre_value_free(&n->args);
 	free(n->message);
 	n->message = NULL;
 	n->err.code = CADRE_OK;
