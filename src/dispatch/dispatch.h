@@ -22,6 +22,30 @@
  * into the dispatcher.  Not thread-safe: the driver holds one lock around it.
  * Every event may be followed by dispatch_deadline to learn when the next tick
  * is due.
+ *
+ * Who gets what: of the ready tasks that a slot's daemon has the engine for,
+ * the one with the highest priority that has been ready longest.  Idle slots
+ * get one each; only when none is idle do tasks that allow it (WIRE_WINDOW)
+ * wait in the windows of busy slots.  A window grows only while tasks are
+ * short by the WIRE_TAG_WALL_NS of their results (no such field: 0) and holds
+ * about 2 ms of work at most; it is recalled when it stands still while
+ * another slot idles.  The numbers are in credit.c.
+ *
+ * A task whose slot or daemon is lost:
+ *
+ *   no start record, no WIRE_WINDOW     ready again, at the head; the attempt
+ *                                       does not count
+ *   no start record, WIRE_WINDOW        it may have begun: ready again, at the
+ *                                       head, if WIRE_IDEMPOTENT, else
+ *                                       CADRE_OUTCOME_LOST
+ *   STARTED                             retry policy, DISPATCH_LOST
+ *
+ * so a daemon sends the start record of a task without WIRE_WINDOW before it
+ * begins.  Retries after an evaluation error, exit status or time-out go to the
+ * end of the queue, the others to its head.
+ *
+ * Every frame of a daemon names the incarnation of its WELCOME, or it is
+ * refused and answered by RESTART.
  */
 
 struct dispatch;
