@@ -23,3 +23,8 @@ src_daemon_libdaemon_la_LIBADD = \
 	src/launch/liblaunch.la src/auth/libauth.la src/link/liblink.la \
 	src/engine/libspawn.la src/wire/libwire.la src/util/libutil.la \
 	$(UV_LIBS) $(PTHREAD_LIBS)
+
+bin_PROGRAMS += cadred
+cadred_SOURCES = src/daemon/cadred.c
+cadred_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
+cadred_LDADD = src/daemon/libdaemon.la src/place/libplace.la
