@@ -131,11 +131,13 @@ int cadre_pool_next(struct cadre_pool *pool, int64_t timeout_ms,
  */
 int cadre_pool_fd(struct cadre_pool *pool);
 int cadre_pool_process(struct cadre_pool *pool);
-/* Blocks until something of the pool resolved or produced output, runs
- * callbacks as cadre_pool_process does. */
+/* Blocks until something of the pool resolved or produced output since the last
+ * call, runs callbacks as cadre_pool_process does.  CADRE_ETIMEDOUT;
+ * CADRE_EAGAIN after cadre_pool_wake; CADRE_ECLOSED once the pool was asked to
+ * shut down or its dispatcher is gone. */
 int cadre_pool_wait(struct cadre_pool *pool, int64_t timeout_ms);
-/* Ends a blocking wait of another thread, or the next one, early; safe in
- * signal handlers. */
+/* Ends a blocking wait for pool or its tasks in another thread, or the next
+ * one, early: it returns CADRE_EAGAIN.  Safe in signal handlers. */
 void cadre_pool_wake(struct cadre_pool *pool);
 
 /* Adds local daemons (with n slots in one daemon), or lets n slots' worth of
@@ -144,6 +146,14 @@ int cadre_pool_add(struct cadre_pool *pool, unsigned int slots,
 		   struct cadre_error *err);
 int cadre_pool_remove(struct cadre_pool *pool, unsigned int slots,
 		      struct cadre_error *err);
+
+/*
+ * Asks the dispatcher to end: a pool that is connected to one elsewhere asks
+ * that one, which stops for all its hosts and takes its daemons with it.  In
+ * the process that has the dispatcher, cadre_pool_wait returns CADRE_ECLOSED
+ * from then on, and the pool is to be closed there.
+ */
+int cadre_pool_shutdown(struct cadre_pool *pool, struct cadre_error *err);
 
 struct cadre_info {
 	uint64_t connections; /* daemons connected */

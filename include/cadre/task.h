@@ -103,7 +103,8 @@ enum cadre_state cadre_task_state(const struct cadre_task *t);
 
 /*
  * Blocks until t is resolved.  timeout_ms < 0 waits for ever, 0 only looks.
- * CADRE_ETIMEDOUT if it is still open (the task goes on).
+ * CADRE_ETIMEDOUT if it is still open, CADRE_EAGAIN if cadre_pool_wake ended
+ * the wait (the task goes on).
  */
 int cadre_task_wait(struct cadre_task *t, int64_t timeout_ms);
 /* Waits for all n tasks; NULL elements are passed over. */

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOST_JOBS_H
+#define HOST_JOBS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "launch/launch.h"
+
+/*
+ * The daemons that a pool launched on this machine: started, watched by their
+ * pidfds, heard by their standard error, reaped.  Not thread-safe: the pool's
+ * mutex is held, or nobody else is left.
+ */
+struct job {
+	struct job *prev, *next;
+	struct launch_job launch;
+	uint32_t index;
+	uint32_t slots;
+	uint64_t give_up_ms; /* not dialled back by then: an error */
+	bool connected;
+	bool given_up;
+	char tail[1024]; /* the end of its standard error */
+	size_t tail_len;
+};
+
+struct jobs {
+	struct job *list;
+	size_t n;
+	uint32_t next_index;
+	uint32_t expected; /* neither connected nor given up */
+	bool show;	   /* their standard error goes to ours */
+	char why[400];	   /* how the last one failed; empty: none did */
+};
+
+/* What all of a start have in common; borrowed. */
+struct jobs_plan {
+	const char *url;
+	const char *session;
+	const char *auth;
+	char **settings;
+	uint32_t daemons;
+	uint32_t slots; /* over all of them */
+	uint64_t give_up_ms;
+};
+
+int jobs_start(struct jobs *jobs, const struct jobs_plan *plan,
+	       struct cadre_error *err);
+/* A daemon dialled back. */
+void jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid);
+/* Reads what they wrote, reaps the dead, gives up the late.  True if expected
+ * or why changed. */
+bool jobs_look(struct jobs *jobs, uint64_t now_ms);
+/* Descriptors that tell when to look; room for 2 * n. */
+size_t jobs_pollfds(const struct jobs *jobs, struct pollfd *fds);
+/* When to look even if no descriptor says so. */
+uint64_t jobs_deadline(const struct jobs *jobs, uint64_t now_ms);
+/* Waits until all have ended, with SIGTERM after patience_ms and SIGKILL after
+ * once more as long. */
+void jobs_end(struct jobs *jobs, uint64_t patience_ms);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef HOST_SUBMIT_H
+#define HOST_SUBMIT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "host/opts.h"
+#include "util/buf.h"
+
+struct cadre_pool;
+
+/* Shapes of native tasks that were used lately. */
+#define SUBMIT_SHAPES 64u
+
+struct submit_shape {
+	uint64_t serial;
+	char *library;
+	char *function;
+	struct opts_shape *shape;
+};
+
+/*
+ * The way in: submissions are appended here under a light lock, and whoever
+ * holds the pool's mutex, or gets it, moves them to the dispatcher.  So a
+ * submitter never waits for a batch of results that is being worked on, and the
+ * order is that of submission.
+ */
+struct submit_queue {
+	pthread_mutex_t lock;
+	struct buf pending;   /* entries, guarded by lock */
+	_Atomic size_t count; /* of those */
+	struct buf draining;  /* guarded by the pool's mutex */
+	struct submit_shape shapes[SUBMIT_SHAPES];
+	size_t last; /* the shape used last */
+};
+
+void submit_init(struct submit_queue *q);
+/* Forgets the shapes; nothing may be pending. */
+void submit_clear(struct submit_queue *q);
+/* Moves what is pending to the dispatcher (pool's mutex held). */
+void submit_drain(struct cadre_pool *pool);
+
+#endif
