@@ -48,6 +48,16 @@ tests_unit_test_reaper_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_reaper_LDADD = src/wire/libwire.la src/util/libutil.la $(UNIT_LIBS)
 EXTRA_tests_unit_test_reaper_DEPENDENCIES = cadre-reaper$(EXEEXT)
 
+check_PROGRAMS += tests/unit/test_reaper_tree
+TESTS += tests/unit/test_reaper_tree
+tests_unit_test_reaper_tree_SOURCES = tests/unit/test_reaper_tree.c \
+	tests/unit/test_reaper_rig.c tests/unit/test_reaper_rig.h
+tests_unit_test_reaper_tree_CPPFLAGS = $(tests_unit_test_reaper_CPPFLAGS)
+tests_unit_test_reaper_tree_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_reaper_tree_LDADD = src/engine/libspawn.la \
+	$(tests_unit_test_reaper_LDADD)
+EXTRA_tests_unit_test_reaper_tree_DEPENDENCIES = cadre-reaper$(EXEEXT)
+
 check_LTLIBRARIES += tests/native/librig.la
 tests_native_librig_la_SOURCES = tests/native/rig.c
 tests_native_librig_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere

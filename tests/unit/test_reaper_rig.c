@@ -75,15 +75,21 @@ rig_start(struct rig *g, const char *const *extra)
 	close(fds[1]);
 }
 
-static void
-tidy(struct rig *g)
+void
+rig_remove(const char *dir)
 {
 	char command[128];
 
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+	assert_int_equal(system(command), 0);
+}
+
+static void
+tidy(struct rig *g)
+{
 	buf_fini(&g->in);
 	buf_fini(&g->fields);
-	(void)snprintf(command, sizeof(command), "rm -rf '%s'", g->dir);
-	assert_int_equal(system(command), 0);
+	rig_remove(g->dir);
 }
 
 void

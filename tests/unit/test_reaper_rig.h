@@ -33,10 +33,13 @@ void rig_stop(struct rig *g);
 /* Kills it. */
 void rig_kill(struct rig *g);
 
-/* A run of fields for the next frame. */
+/* Removes a directory and all in it. */
+void rig_remove(const char *dir);
+
+/* Put fields of the next frame into g->fields. */
 void rig_argv(struct rig *g, const char *const *argv);
 void rig_shell(struct rig *g, const char *script);
-/* Sends a TASK with the fields put into g->fields (ENGINE is added). */
+/* Sends a TASK with g->fields (ENGINE is added). */
 void rig_task(struct rig *g, const void *payload, size_t len);
 void rig_send(struct rig *g, enum wire_type type, uint8_t code, uint64_t task);
 /* With descriptors. */
