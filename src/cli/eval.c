@@ -174,7 +174,7 @@ submit(const struct evalopts *o, struct cadre_pool *pool,
 	const char *option = o->native != NULL ? "--native" : "--source";
 	const char *target = o->native != NULL ? o->native : o->source;
 	struct cadre_opts *opts = NULL;
-	const char *function;
+	const char *function = NULL;
 	char *file = NULL;
 	struct buf text;
 	int rc = split_target(option, target, &file, &function, err);

@@ -206,7 +206,7 @@ print_line(struct map *map, struct job *job)
 int
 job_start(struct map *map, struct cadre_error *err)
 {
-	struct job *job;
+	struct job *job = NULL;
 	int rc = job_new(map, &job, err);
 
 	if (rc < 0)

@@ -11,6 +11,7 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/option.c src/cli/option.h \
 	src/cli/output.c src/cli/output.h \
 	src/cli/poolopts.c src/cli/poolopts.h \
+	src/cli/profile.c src/cli/profile.h \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/reader.c src/cli/reader.h \
 	src/cli/record.c src/cli/record.h \
@@ -25,6 +26,20 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/waittask.c src/cli/waittask.h
 src_cli_libcli_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 src_cli_libcli_la_LIBADD = src/util/libutil.la $(JANSSON_LIBS)
+
+bin_PROGRAMS += cadre
+cadre_SOURCES = \
+	src/cli/cli.h \
+	src/cli/eval.c \
+	src/cli/info.c \
+	src/cli/job.c \
+	src/cli/main.c \
+	src/cli/map.c src/cli/map.h \
+	src/cli/run.c \
+	src/cli/start.c \
+	src/cli/stop.c
+cadre_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+cadre_LDADD = src/cli/libcli.la src/util/libutil.la libcadre.la $(JANSSON_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += tests/unit/test_cli

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/profile.h"
 #include "util/error.h"
 #include "util/parse.h"
 
@@ -117,13 +118,38 @@ poolopts_config(const struct poolopts *o, struct cadre_config **ret,
 	return 0;
 }
 
+/* -p names a dispatcher of cadre start, whose record has its URL; or one that
+ * another program serves, which libcadre finds. */
+static int
+resolve_name(const struct poolopts *o, char **ret_url, struct cadre_error *err)
+{
+	struct profile p;
+
+	*ret_url = NULL;
+	if (o->name == NULL || strstr(o->name, "://") != NULL)
+		return 0;
+	if (profile_check_name(o->name, err) < 0)
+		return CADRE_EINVAL;
+	if (profile_read(o->name, &p, NULL) == 0)
+		*ret_url = p.url;
+	return 0;
+}
+
 int
 poolopts_open(const struct poolopts *o, struct cadre_pool **ret,
 	      struct cadre_error *err)
 {
+	struct poolopts resolved = *o;
 	struct cadre_config *cfg;
-	int rc = poolopts_config(o, &cfg, err);
+	char *url;
+	int rc = resolve_name(o, &url, err);
 
+	if (rc < 0)
+		return rc;
+	if (url != NULL)
+		resolved.name = url;
+	rc = poolopts_config(&resolved, &cfg, err);
+	free(url);
 	if (rc < 0)
 		return rc;
 	rc = cadre_pool_open(cfg, ret, err);
