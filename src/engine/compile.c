@@ -151,15 +151,14 @@ static int
 compiler_version(const char *cc, struct buf *ret, struct cadre_error *err)
 {
 	struct args a = {0};
-	int status, rc = CADRE_ENOMEM;
+	int status, rc;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (add_words(&a, cc, " \t", NULL) && a.n > 0 &&
 	    add_arg(&a, "--version"))
 		rc = run(a.argv, null, ret, &status, err);
 	else
-		(void)error_set(err, CADRE_EINVAL, "'%s' names no compiler",
-				cc);
+		rc = error_set(err, CADRE_EINVAL, "'%s' names no compiler", cc);
 	if (null >= 0)
 		close(null);
 	args_fini(&a);

@@ -73,4 +73,23 @@ tests_unit_test_native_LDADD = src/value/libvalue.la src/wire/libwire.la \
 	src/util/libutil.la $(JANSSON_LIBS) $(UNIT_LIBS)
 EXTRA_tests_unit_test_native_DEPENDENCIES = cadre-native$(EXEEXT) \
 	tests/native/librig.la
+
+check_PROGRAMS += tests/unit/test_native_claim
+TESTS += tests/unit/test_native_claim
+tests_unit_test_native_claim_SOURCES = tests/unit/test_native_claim.c
+tests_unit_test_native_claim_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_native_claim_LDADD = $(UNIT_LIBS)
+
+check_PROGRAMS += tests/unit/test_compile
+TESTS += tests/unit/test_compile
+tests_unit_test_compile_SOURCES = tests/unit/test_compile.c \
+	tests/unit/test_reaper_rig.c tests/unit/test_reaper_rig.h
+tests_unit_test_compile_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DTEST_BUILDDIR='"$(abs_top_builddir)"' \
+	-DTEST_INCLUDES='"$(abs_top_srcdir)/include:$(abs_top_builddir)/include"'
+tests_unit_test_compile_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_compile_LDFLAGS = $(AM_LDFLAGS) -export-dynamic
+tests_unit_test_compile_LDADD = src/engine/libnative.la src/engine/libcall.la \
+	src/value/libvalue.la src/wire/libwire.la src/util/libutil.la \
+	$(JANSSON_LIBS) $(UNIT_LIBS)
 endif
