@@ -17,7 +17,7 @@ on_opened(void *arg, struct link_conn *conn)
 	if (!s->refuse) {
 		link_unref(&s->conn);
 		s->conn = link_ref(conn);
-		link_set_max(conn, WIRE_MAX_FRAME);
+		link_set_max(conn, s->max);
 	}
 	s->opened++;
 	(void)pthread_cond_broadcast(&s->cond);
@@ -121,7 +121,7 @@ const struct link_ops side_ops = {
 void
 side_init(struct side *s)
 {
-	*s = (struct side){0};
+	*s = (struct side){.max = WIRE_MAX_FRAME};
 	(void)pthread_mutex_init(&s->lock, NULL);
 	(void)pthread_cond_init(&s->cond, NULL);
 }

@@ -30,6 +30,7 @@ struct side {
 	/* what it does */
 	bool echo;
 	bool refuse;
+	uint64_t max;	 /* link_set_max when it opens */
 	bool keep_order; /* frames must be numbered 0, 1, 2, ... */
 	int frame_rc;
 	uint64_t close_after; /* frames; link_close from within the callback */

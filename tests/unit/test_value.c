@@ -204,7 +204,8 @@ names_and_dims_are_copied(void **state)
 	const char *names[] = {"a", NULL, "c", "d", "e", "f"};
 	uint64_t dims[] = {2, 3};
 	uint64_t huge[] = {UINT64_C(1) << 32, UINT64_C(1) << 32, 6};
-	uint64_t empty[] = {UINT64_MAX, 0};
+	uint64_t empty[] = {INT64_MAX, INT64_MAX, 0};
+	uint64_t unsigned_only[] = {UINT64_C(1) << 63, 0};
 	struct cadre_value *v = cadre_value_double(NULL, 6);
 	size_t ndim;
 
@@ -228,7 +229,9 @@ names_and_dims_are_copied(void **state)
 	cadre_value_free(&v);
 
 	v = cadre_value_raw(NULL, 0);
-	assert_int_equal(cadre_value_set_dims(v, empty, 2), 0);
+	assert_int_equal(cadre_value_set_dims(v, empty, 3), 0);
+	assert_int_equal(cadre_value_set_dims(v, unsigned_only, 2),
+			 CADRE_EINVAL);
 	cadre_value_free(&v);
 }
 

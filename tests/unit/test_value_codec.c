@@ -270,6 +270,26 @@ strings_with_nul_are_refused(void **state)
 	buf_fini(&b);
 }
 
+static void
+logicals_are_zero_one_or_missing(void **state)
+{
+	const int32_t given[] = {2, -1, 0, CADRE_NA_INT32};
+	const int32_t sent[] = {1, 1, 0, CADRE_NA_INT32};
+	struct cadre_value *v = cadre_value_logical(given, 4);
+	struct cadre_value *back = NULL;
+	struct buf b = encoded(v);
+
+	(void)state;
+	assert_int_equal(value_decode(b.data, b.len, NULL, &back), 0);
+	assert_memory_equal(cadre_value_logical_data(back), sent, sizeof(sent));
+	cadre_value_free(&back);
+	b.data[16] = 2;
+	assert_int_equal(value_decode(b.data, b.len, NULL, &back),
+			 CADRE_EPROTO);
+	buf_fini(&b);
+	cadre_value_free(&v);
+}
+
 static bool
 within(const void *p, const struct blob *blob)
 {
@@ -332,6 +352,7 @@ main(void)
 		cmocka_unit_test(malformed_headers_are_refused),
 		cmocka_unit_test(nesting_is_limited),
 		cmocka_unit_test(strings_with_nul_are_refused),
+		cmocka_unit_test(logicals_are_zero_one_or_missing),
 		cmocka_unit_test(large_vectors_are_lent_by_their_owner),
 	};
 
