@@ -336,6 +336,8 @@ on_frame(void *user, const struct wire_frame *frame)
 		return CADRE_ECLOSED;
 	if (p->peer == NULL)
 		return greet(p, frame);
+	if (frame->type == WIRE_SLOT_UP || frame->type == WIRE_SLOT_DOWN)
+		pool_notify(d->pool);
 	return dispatch_frame(d->dispatch, p->peer, frame, d->batch_ms, NULL);
 }
 
@@ -577,23 +579,24 @@ driver_shutdown(struct cadre_pool *pool, struct cadre_error *err)
 }
 
 static bool
-driver_hopeless(struct cadre_pool *pool, struct cadre_error *err)
+driver_hopeless(struct cadre_pool *pool, unsigned int n,
+		struct cadre_error *err)
 {
 	struct driver *d = driver_of(pool);
-	const char *why;
+	uint64_t slots;
 	bool hopeless;
 
 	pool_lock(pool);
-	hopeless = d->jobs.next_index > 0 && d->jobs.expected == 0 &&
-		   d->launches == 0 &&
-		   (d->own_address || d->jobs.why[0] != '\0');
-	why = d->jobs.why[0] != '\0' ? d->jobs.why
-				     : "all daemons that were started have "
-				       "dialled back, but they have fewer "
-				       "slots, or some have left";
+	slots = jobs_slots(&d->jobs) + d->launches;
+	hopeless = d->jobs.next_index > 0 && slots < n &&
+		   (d->own_address || (slots == 0 && d->jobs.why[0] != '\0'));
 	if (hopeless)
 		(void)error_set(err, CADRE_ELAUNCH,
-				"the slots wanted cannot come: %s", why);
+				"%u slots were wanted, but the daemons that "
+				"were started and live have %llu%s%s",
+				n, (unsigned long long)slots,
+				d->jobs.why[0] != '\0' ? ": " : "",
+				d->jobs.why);
 	pool_unlock(pool);
 	return hopeless;
 }

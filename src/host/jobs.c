@@ -163,6 +163,19 @@ jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid)
 	}
 }
 
+uint64_t
+jobs_slots(const struct jobs *jobs)
+{
+	const struct job *job;
+	uint64_t slots = 0;
+
+	DL_FOREACH (jobs->list, job) {
+		if (!job->given_up)
+			slots += job->slots;
+	}
+	return slots;
+}
+
 static void
 keep_tail(struct job *job, const char *text, size_t n)
 {

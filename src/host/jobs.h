@@ -50,6 +50,8 @@ int jobs_start(struct jobs *jobs, const struct jobs_plan *plan,
 	       struct cadre_error *err);
 /* A daemon dialled back. */
 void jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid);
+/* Slots of those that are connected or on their way. */
+uint64_t jobs_slots(const struct jobs *jobs);
 /* Reads what they wrote, reaps the dead, gives up the late.  True if expected
  * or why changed. */
 bool jobs_look(struct jobs *jobs, uint64_t now_ms);

@@ -56,8 +56,9 @@ struct pool_ops {
 	int (*scale)(struct cadre_pool *pool, uint32_t slots, bool remove,
 		     struct cadre_error *err);
 	int (*shutdown)(struct cadre_pool *pool, struct cadre_error *err);
-	/* Whether daemons may still come; if not, why. */
-	bool (*hopeless)(struct cadre_pool *pool, struct cadre_error *err);
+	/* Whether n slots cannot come any more, and why. */
+	bool (*hopeless)(struct cadre_pool *pool, unsigned int n,
+			 struct cadre_error *err);
 	/* Resolves what is open and lets go of everything; no mutex held. */
 	void (*close)(struct cadre_pool *pool);
 };

@@ -309,7 +309,8 @@ test_ready(struct cadre_pool *pool, void *arg)
 		return rc;
 	if (info.slots >= want->n)
 		return 0;
-	if (pool->ops->hopeless != NULL && pool->ops->hopeless(pool, want->err))
+	if (pool->ops->hopeless != NULL &&
+	    pool->ops->hopeless(pool, want->n, want->err))
 		return CADRE_ELAUNCH;
 	return 1;
 }
