@@ -28,3 +28,22 @@ bin_PROGRAMS += cadred
 cadred_SOURCES = src/daemon/cadred.c
 cadred_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 cadred_LDADD = src/daemon/libdaemon.la src/place/libplace.la
+
+if HAVE_CMOCKA
+check_LTLIBRARIES += tests/native/libtasks.la
+tests_native_libtasks_la_SOURCES = tests/native/tasks.c
+tests_native_libtasks_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
+
+check_PROGRAMS += tests/unit/test_daemon
+TESTS += tests/unit/test_daemon
+tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c \
+	tests/unit/daemon_rig.c tests/unit/daemon_rig.h
+tests_unit_test_daemon_CPPFLAGS = $(AM_CPPFLAGS) \
+	-DTEST_BUILDDIR='"$(abs_top_builddir)"'
+tests_unit_test_daemon_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_daemon_LDADD = src/auth/libauth.la src/link/liblink.la \
+	src/value/libvalue.la src/wire/libwire.la src/util/libutil.la \
+	$(JANSSON_LIBS) $(UNIT_LIBS)
+EXTRA_tests_unit_test_daemon_DEPENDENCIES = cadred$(EXEEXT) \
+	cadre-reaper$(EXEEXT) cadre-native$(EXEEXT) tests/native/libtasks.la
+endif
