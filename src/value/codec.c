@@ -57,6 +57,27 @@ copy_words(void *to, const void *from, size_t bytes, size_t width)
 		out[i] = in[i / width * width + width - 1 - i % width];
 }
 
+/* 0, 1 or missing, whatever a caller wrote for true. */
+static void
+write_logicals(uint8_t *to, const int32_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++, to += sizeof(int32_t))
+		store_u32(to, from[i] == CADRE_NA_INT32 ? (uint32_t)from[i]
+							: from[i] != 0);
+}
+
+static bool
+are_logicals(const uint8_t *from, size_t n)
+{
+	for (size_t i = 0; i < n; i++, from += sizeof(int32_t)) {
+		uint32_t x = load_u32(from);
+
+		if (x > 1 && x != (uint32_t)CADRE_NA_INT32)
+			return false;
+	}
+	return true;
+}
+
 static size_t
 elements_size(const struct cadre_value *v)
 {
@@ -99,7 +120,10 @@ elements_write(uint8_t *p, const struct cadre_value *v)
 		return p;
 	/* The padding first: it lies within the last 8 bytes. */
 	memset(p + ALIGN8(size) - 8, 0, 8);
-	copy_words(p, v->data, size, word_width(v->type));
+	if (v->type == CADRE_LOGICAL)
+		write_logicals(p, v->data, v->n);
+	else
+		copy_words(p, v->data, size, word_width(v->type));
 	return p + ALIGN8(size);
 }
 
@@ -275,6 +299,8 @@ vector_read(struct decoder *d, const struct head *h, struct cadre_value **ret_v)
 	for (size_t i = size; i < ALIGN8(size); i++)
 		if (p[i] != 0)
 			return CADRE_EPROTO;
+	if (h->type == CADRE_LOGICAL && !are_logicals(p, h->n))
+		return CADRE_EPROTO;
 	if (can_lend(d, p, size)) {
 		*ret_v = value_new_lent(h->type, h->n, p, d->owner);
 		return *ret_v == NULL ? CADRE_ENOMEM : 0;

@@ -460,15 +460,21 @@ cadre_value_set_names(struct cadre_value *v, const char *const *names)
 size_t
 value_dims_product(const uint64_t *dims, size_t ndim)
 {
+	bool overflow = false;
+	bool empty = false;
 	size_t product = 1;
 
-	for (size_t i = 0; i < ndim; i++)
-		if (dims[i] == 0)
-			return 0;
-	for (size_t i = 0; i < ndim; i++)
-		if (__builtin_mul_overflow(product, dims[i], &product))
+	for (size_t i = 0; i < ndim; i++) {
+		/* JSON and other languages have signed integers. */
+		if (dims[i] > INT64_MAX)
 			return SIZE_MAX;
-	return product;
+		empty = empty || dims[i] == 0;
+		overflow = __builtin_mul_overflow(product, dims[i], &product) ||
+			   overflow;
+	}
+	if (empty)
+		return 0;
+	return overflow ? SIZE_MAX : product;
 }
 
 int

@@ -50,7 +50,7 @@ struct cadre_value *value_new_list(size_t n);
  * but the depth: CADRE_EINVAL. */
 int value_list_put(struct cadre_value *list, size_t i,
 		   struct cadre_value **item);
-/* The product of dims, SIZE_MAX if it overflows. */
+/* The product of dims; SIZE_MAX if it, or one of them, is too large. */
 size_t value_dims_product(const uint64_t *dims, size_t ndim);
 
 static inline struct strings *
