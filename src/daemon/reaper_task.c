@@ -53,7 +53,7 @@ reaper_task_fini(struct reaper *r)
 }
 
 static struct wire_frame
-answer(const struct reaper_task *t, enum wire_type type, uint8_t code)
+answer(const struct reaper_task *t, uint16_t type, uint8_t code)
 {
 	struct wire_frame frame = t->head;
 

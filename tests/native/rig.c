@@ -3,13 +3,10 @@
 /* Native functions for the tests. */
 #include <cadre/native.h>
 
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 CADRE_NATIVE_EXPORT int cadre_native_init(void);
 CADRE_NATIVE_EXPORT void cadre_native_fini(void);
@@ -113,8 +110,7 @@ CADRE_NATIVE(out_of_memory)
 CADRE_NATIVE(crash)
 {
 	(void)call;
-	(void)raise(SIGSEGV);
-	return 0;
+	abort();
 }
 
 CADRE_NATIVE(says)
@@ -128,6 +124,7 @@ static void
 destroyed(void *state)
 {
 	note(state);
+	free(state);
 }
 
 CADRE_NATIVE(set_state)
