@@ -12,8 +12,11 @@ src_link_liblink_la_LIBADD = src/wire/libwire.la src/util/libutil.la \
 	$(NNG_LIBS) $(PTHREAD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_link
-TESTS += tests/unit/test_link
+check_PROGRAMS += tests/unit/test_link tests/unit/test_link_frames
+TESTS += tests/unit/test_link tests/unit/test_link_frames
+tests_unit_test_link_frames_SOURCES = tests/unit/test_link_frames.c
+tests_unit_test_link_frames_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_link_frames_LDADD = src/link/liblink.la $(UNIT_LIBS)
 tests_unit_test_link_SOURCES = tests/unit/test_link.c \
 	tests/unit/link_side.c tests/unit/link_side.h
 tests_unit_test_link_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit
