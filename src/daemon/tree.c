@@ -9,6 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
+bool tree_search;
+
 /* The walk's queue: what was found, and how far it was looked into. */
 struct pids {
 	pid_t *data;
@@ -57,7 +59,7 @@ add_numbers(int fd, struct pids *pids)
 
 /* The children of each thread of pid. */
 static bool
-add_children(pid_t pid, struct pids *pids)
+list_children(pid_t pid, struct pids *pids)
 {
 	char path[64];
 	struct dirent *entry;
@@ -84,6 +86,73 @@ add_children(pid_t pid, struct pids *pids)
 	}
 	closedir(dir);
 	return ok;
+}
+
+/* The fourth word of a process's stat, after a name that may hold anything in
+ * its brackets; 0 if the process is gone. */
+static pid_t
+parent_of(const char *pid)
+{
+	char path[300], text[512];
+	const char *end;
+	int parent = 0;
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%s/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	end = strrchr(text, ')');
+	if (end == NULL || sscanf(end + 1, " %*c %d", &parent) != 1)
+		return 0;
+	return (pid_t)parent;
+}
+
+/* The same by asking every process for its parent. */
+static bool
+search_children(pid_t pid, struct pids *pids)
+{
+	DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	bool ok = true;
+
+	if (dir == NULL)
+		return true;
+	while (ok && (entry = readdir(dir)) != NULL) {
+		const char *name = entry->d_name;
+
+		if (name[0] >= '0' && name[0] <= '9' && parent_of(name) == pid)
+			ok = pids_add(pids, (pid_t)atoi(name));
+	}
+	closedir(dir);
+	return ok;
+}
+
+static bool
+kernel_lists_children(void)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/task/%d/children",
+		       (int)getpid());
+	return access(path, F_OK) == 0;
+}
+
+static bool
+add_children(pid_t pid, struct pids *pids)
+{
+	static int listed = -1;
+
+	if (listed < 0)
+		listed = kernel_lists_children();
+	return listed != 0 && !tree_search ? list_children(pid, pids)
+					   : search_children(pid, pids);
 }
 
 int

@@ -11,6 +11,9 @@
  * own too.  Reads /proc.
  */
 
+/* Look through all processes, as kernels without lists of children need it. */
+extern bool tree_search;
+
 /*
  * Sends sig to every process below root, parents before their children, but not
  * to spare (0: nobody) and what is below it.  Returns how many there were.  New

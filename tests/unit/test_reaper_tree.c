@@ -275,26 +275,49 @@ death_of_the_reaper(void **state)
 	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
+static pid_t
+sleeper(int depth)
+{
+	pid_t pid = fork();
+
+	if (pid != 0)
+		return pid;
+	if (depth > 0)
+		(void)sleeper(depth - 1);
+	for (;;)
+		(void)pause();
+}
+
+/* Kills and collects all below but spare. */
+static void
+kill_all_but(pid_t spare, pid_t child)
+{
+	assert_true(tree_signal(getpid(), spare, SIGKILL) > 0);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	while (tree_has_children(spare)) {
+		(void)tree_signal(getpid(), spare, SIGKILL);
+		assert_true(waitpid(-1, NULL, 0) > 0);
+	}
+}
+
 static void
 spare_is_left_alone(void **state)
 {
-	pid_t a = fork(), b;
-
 	(void)state;
-	if (a == 0)
-		for (;;)
-			(void)pause();
-	b = fork();
-	if (b == 0)
-		for (;;)
-			(void)pause();
-	assert_true(tree_has_children(a));
-	assert_int_equal(tree_signal(getpid(), a, SIGKILL), 1);
-	assert_int_equal(waitpid(b, NULL, 0), b);
-	assert_true(rig_alive(a));
-	assert_false(tree_has_children(a));
-	assert_int_equal(tree_signal(getpid(), 0, SIGKILL), 1);
-	assert_int_equal(waitpid(a, NULL, 0), a);
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (int i = 0; i < 2; i++) {
+		pid_t a = sleeper(1), b = sleeper(2);
+
+		/* Both ways of looking. */
+		tree_search = i == 1;
+		assert_true(tree_has_children(a));
+		kill_all_but(a, b);
+		assert_true(rig_alive(a));
+		assert_false(tree_has_children(a));
+		kill_all_but(0, a);
+	}
+	tree_search = false;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
 /* A shell stands in for the worker: descriptors 3 to 6 are what was passed. */
