@@ -10,7 +10,7 @@ BATS_LOG_DRIVER = $(TAP_DRIVER)
 AM_BATS_LOG_DRIVER_FLAGS = --ignore-exit
 BATS_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/integration/bats-tap
 
-EXTRA_DIST += tests/tap-run
+EXTRA_DIST += tests/tap-run tests/abi/libcadre.symbols scripts/job
 
 # What tests are told: where the sources are, and where the programs, which
 # are tested as they would be installed.
