@@ -139,6 +139,8 @@ fill(json_t *o, const struct record *r)
 	ok &= set_output(o, "stderr", c->err, c->err_len, c->err_total,
 			 c->err_file);
 	ok &= json_object_set_new(o, "host", json_string(r->host)) == 0;
+	ok &= json_object_set_new(o, "daemon", json_integer(s->daemon)) == 0;
+	ok &= json_object_set_new(o, "slot", json_integer(s->slot)) == 0;
 	ok &= json_object_set_new(o, "attempts", json_integer(s->attempts)) ==
 	      0;
 	ok &= json_object_set_new(o, "start",

@@ -48,3 +48,20 @@ tests_unit_test_cli_SOURCES = tests/unit/test_cli.c
 tests_unit_test_cli_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_cli_LDADD = src/cli/libcli.la src/util/libutil.la $(UNIT_LIBS)
 endif
+
+bashcompdir = $(datadir)/bash-completion/completions
+dist_bashcomp_DATA = completion/cadre
+zshcompdir = $(datadir)/zsh/site-functions
+dist_zshcomp_DATA = completion/_cadre
+fishcompdir = $(datadir)/fish/vendor_completions.d
+dist_fishcomp_DATA = completion/cadre.fish
+
+dist_man_MANS += \
+	man/cadre.1 \
+	man/cadre-eval.1 \
+	man/cadre-info.1 \
+	man/cadre-map.1 \
+	man/cadre-run.1 \
+	man/cadre-start.1 \
+	man/cadre-status.1 \
+	man/cadre-stop.1
