@@ -171,7 +171,7 @@ struct head {
 	uint8_t ndim;
 	uint8_t format;
 	size_t n;
-	uint64_t dims[VALUE_MAX_DIMS];
+	const uint8_t *dims; /* encoded */
 };
 
 static int value_read(struct decoder *d, struct cadre_value **ret_v);
@@ -196,24 +196,35 @@ head_valid(const struct head *h, uint32_t zero, uint64_t n)
 static int
 head_read(struct cursor *c, struct head *h)
 {
-	uint32_t zero;
+	const uint8_t *p = cursor_take(c, HEAD);
 	uint64_t n;
 
-	h->type = cursor_u8(c);
-	h->attributes = cursor_u8(c);
-	h->ndim = cursor_u8(c);
-	h->format = cursor_u8(c);
-	zero = cursor_u32(c);
-	n = cursor_u64(c);
-	if (c->bad || !head_valid(h, zero, n))
+	if (p == NULL)
 		return CADRE_EPROTO;
-	h->n = (size_t)n;
-	for (size_t i = 0; i < h->ndim; i++)
-		h->dims[i] = cursor_u64(c);
-	if (c->bad ||
-	    (h->ndim > 0 && value_dims_product(h->dims, h->ndim) != h->n))
+	n = load_u64(p + 8);
+	*h = (struct head){.type = p[0],
+			   .attributes = p[1],
+			   .ndim = p[2],
+			   .format = p[3],
+			   .n = (size_t)n};
+	if (!head_valid(h, load_u32(p + 4), n))
 		return CADRE_EPROTO;
-	return 0;
+	h->dims = cursor_take(c, h->ndim * sizeof(uint64_t));
+	return h->dims == NULL ? CADRE_EPROTO : 0;
+}
+
+/* The dimensions that the head of v announced. */
+static int
+dims_read(struct cadre_value *v, const struct head *h)
+{
+	uint64_t dims[VALUE_MAX_DIMS];
+
+	int rc;
+
+	copy_words(dims, h->dims, h->ndim * sizeof(dims[0]), sizeof(dims[0]));
+	rc = cadre_value_set_dims(v, dims, h->ndim);
+	/* Their product is not the length. */
+	return rc == CADRE_EINVAL ? CADRE_EPROTO : rc;
 }
 
 static int
@@ -345,7 +356,8 @@ value_read(struct decoder *d, struct cadre_value **ret_v)
 	}
 	v->format = h.format;
 	v->names = names;
-	rc = cadre_value_set_dims(v, h.dims, h.ndim);
+	if (h.ndim > 0)
+		rc = dims_read(v, &h);
 	if (rc < 0)
 		cadre_value_free(&v);
 	else

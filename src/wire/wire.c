@@ -58,30 +58,48 @@ wire_peek(const void *data, size_t len, uint64_t max, uint64_t *ret_size)
 	return 0;
 }
 
-/* One field at *pos of a run of fields; false at its end or if what is there
- * is no whole field (then *pos stays before the end). */
-static bool
-field_next(const uint8_t *fields, size_t len, size_t *pos, uint16_t *ret_tag,
+/* The head of a field: tag, 16 zero bits, length. */
+static uint64_t
+field_head(const uint8_t *p)
+{
+	uint64_t head;
+
+	memcpy(&head, p, sizeof(head));
+	return le64toh(head);
+}
+
+/* One field at *pos of a run of fields, with its head; false at its end or if
+ * what is there is no whole field (then *pos stays before the end). */
+static inline bool
+field_next(const uint8_t *fields, size_t len, size_t *pos, uint64_t *ret_head,
 	   struct wire_field *ret)
 {
-	uint32_t size;
-	uint64_t step;
+	uint64_t head, size, step;
 
 	if (len - *pos < FIELD_HEAD)
 		return false;
 	fields += *pos;
-	memcpy(ret_tag, fields, sizeof(*ret_tag));
-	memcpy(&size, fields + 4, sizeof(size));
-	*ret_tag = le16toh(*ret_tag);
-	size = le32toh(size);
-	step = FIELD_HEAD + WIRE_ALIGN((uint64_t)size);
+	head = field_head(fields);
+	size = head >> 32;
+	step = FIELD_HEAD + WIRE_ALIGN(size);
 	if (step > len - *pos)
 		return false;
-	ret->tag = (uint16_t)(*ret_tag & ~WIRE_MUST_UNDERSTAND);
+	ret->tag = (uint16_t)(head & ~WIRE_MUST_UNDERSTAND);
 	ret->data = fields + FIELD_HEAD;
-	ret->len = size;
+	ret->len = (size_t)size;
+	*ret_head = head;
 	*pos += (size_t)step;
 	return true;
+}
+
+/* Whether the bytes after the data of a field are zero. */
+static inline bool
+field_padded(const struct wire_field *f)
+{
+	size_t used = f->len % 8;
+
+	return used == 0 ||
+	       field_head(f->data + f->len - used) >> (8 * used) == 0;
 }
 
 static int
@@ -100,20 +118,18 @@ field_check(const struct wire_field *f, const struct message_tag *tag,
 
 /* Checks the form of one field and what the tables say of it. */
 static int
-field_accept(const struct wire_field *f, uint16_t raw_tag,
-	     const struct message *m, message_tags *seen,
-	     struct cadre_error *err)
+field_accept(const struct wire_field *f, uint64_t head, const struct message *m,
+	     message_tags *seen, struct cadre_error *err)
 {
 	const struct message_tag *tag = message_find_tag(f->tag);
 	message_tags bit;
 
-	if (load_u16(f->data - FIELD_HEAD + 2) != 0 ||
-	    !all_zero(f->data + f->len, padding(f->len)))
+	if ((head >> 16 & UINT16_MAX) != 0 || !field_padded(f))
 		return error_set(err, CADRE_EPROTO,
 				 "%s: padding of field %u is not zero", m->name,
 				 f->tag);
 	if (tag == NULL) {
-		if ((raw_tag & WIRE_MUST_UNDERSTAND) == 0)
+		if ((head & WIRE_MUST_UNDERSTAND) == 0)
 			return 0;
 		return error_set(err, CADRE_EPROTO,
 				 "%s: the peer needs field %u, which this "
@@ -138,12 +154,11 @@ fields_check(const struct wire_frame *frame, const struct message *m,
 {
 	message_tags seen = 0;
 	struct wire_field f;
-	uint16_t raw_tag;
+	uint64_t head;
 	size_t pos = 0;
 
-	while (field_next(frame->fields, frame->fields_len, &pos, &raw_tag,
-			  &f)) {
-		int rc = field_accept(&f, raw_tag, m, &seen, err);
+	while (field_next(frame->fields, frame->fields_len, &pos, &head, &f)) {
+		int rc = field_accept(&f, head, m, &seen, err);
 
 		if (rc < 0)
 			return rc;
@@ -381,9 +396,9 @@ bool
 wire_next(const struct wire_frame *frame, size_t *pos,
 	  struct wire_field *ret_field)
 {
-	uint16_t raw_tag;
+	uint64_t head;
 
-	return field_next(frame->fields, frame->fields_len, pos, &raw_tag,
+	return field_next(frame->fields, frame->fields_len, pos, &head,
 			  ret_field);
 }
 
