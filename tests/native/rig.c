@@ -8,9 +8,6 @@
 #include <string.h>
 #include <time.h>
 
-CADRE_NATIVE_EXPORT int cadre_native_init(void);
-CADRE_NATIVE_EXPORT void cadre_native_fini(void);
-
 static int inits;
 
 int
