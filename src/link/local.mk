@@ -1,6 +1,8 @@
 noinst_LTLIBRARIES += src/link/liblink.la
 src_link_liblink_la_SOURCES = \
 	src/link/conn.c src/link/conn.h \
+	src/link/conn_recv.c \
+	src/link/conn_send.c \
 	src/link/dial.c \
 	src/link/link.h \
 	src/link/listen.c \

@@ -559,6 +559,25 @@ test_frame_refused(void **state)
 	pair_fini(&p);
 }
 
+/* Garbage after our close ends the wait for the peer. */
+static void
+test_garbage_after_close(void **state)
+{
+	uint8_t bad[WIRE_HEADER] = {1};
+	struct pair p;
+	int fd;
+
+	(void)state;
+	pair_init(&p);
+	fd = raw_open(&p);
+	link_close(p.server.conn, "all said", true);
+	assert_int_equal(send(fd, bad, sizeof(bad), MSG_NOSIGNAL), sizeof(bad));
+	assert_true(side_wait(&p.server, &p.server.closed, 1));
+	assert_string_equal(p.server.reason, "all said");
+	(void)close(fd);
+	pair_fini(&p);
+}
+
 static void
 test_refused(void **state)
 {
@@ -849,6 +868,7 @@ main(void)
 		cmocka_unit_test(test_flushing_close),
 		cmocka_unit_test(test_close_in_callback),
 		cmocka_unit_test(test_frame_refused),
+		cmocka_unit_test(test_garbage_after_close),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_peer_killed),
 		cmocka_unit_test(test_many_connections),
