@@ -133,26 +133,29 @@ const struct cadre_value *cadre_value_get(const struct cadre_value *v,
 int cadre_value_int64_at(const struct cadre_value *v, size_t i, int64_t *ret);
 int cadre_value_double_at(const struct cadre_value *v, size_t i, double *ret);
 
-/* Sets element i of a list; takes *item.  CADRE_EINVAL if v is no list or i is
- * out of range (then *item stays with the caller). */
+/* Sets element i of a list; takes *item.  CADRE_EINVAL if v is no list, i is
+ * out of range, or lists would nest more than 64 deep; CADRE_ENOMEM if *item is
+ * NULL, as constructors return when memory ran out.  *item then stays with the
+ * caller. */
 int cadre_value_list_set(struct cadre_value *list, size_t i,
 			 struct cadre_value **item);
 /* Appends a named element to a list; copies name (NULL: no name), takes
- * *item. */
+ * *item.  Errors as above. */
 int cadre_value_list_add(struct cadre_value *list, const char *name,
 			 struct cadre_value **item);
 /* Sets element i of a string vector; copies s (NULL: missing). */
 int cadre_value_string_set(struct cadre_value *v, size_t i, const char *s);
 
 /* Names: one for each element, NULL elements for none.  Copies; NULL removes
- * all.  Not for null and opaque values. */
+ * all, and a value without elements has none.  Not for null and opaque
+ * values. */
 int cadre_value_set_names(struct cadre_value *v, const char *const *names);
 /* The i-th name, borrowed; NULL if it has none. */
 const char *cadre_value_name_at(const struct cadre_value *v, size_t i);
 bool cadre_value_has_names(const struct cadre_value *v);
 
 /* Dimensions, column-major; their product must be the length.  Copies; ndim 0
- * removes them.  At most 32. */
+ * removes them.  At most 32, each below 2^63. */
 int cadre_value_set_dims(struct cadre_value *v, const uint64_t *dims,
 			 size_t ndim);
 /* Borrowed; *ret_ndim is 0 and the result NULL if there are none. */
