@@ -1,3 +1,4 @@
+EXTRA_DIST += PROTOCOL.md
 noinst_LTLIBRARIES += src/wire/libwire.la
 src_wire_libwire_la_SOURCES = \
 	src/wire/message.c src/wire/message.h \

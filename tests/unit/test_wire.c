@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -542,7 +543,8 @@ roles_send_what_is_theirs(void **state)
 	assert_false(wire_allowed(WIRE_ROLE_DAEMON, WIRE_CANCEL));
 	assert_true(wire_allowed(WIRE_ROLE_DAEMON, WIRE_OUTPUT));
 	assert_true(wire_allowed(WIRE_ROLE_DISPATCHER, WIRE_OUTPUT));
-	for (unsigned int role = WIRE_ROLE_DISPATCHER; role <= WIRE_ROLE_HOST; role++) {
+	for (unsigned int role = WIRE_ROLE_DISPATCHER; role <= WIRE_ROLE_HOST;
+	     role++) {
 		assert_true(wire_allowed(role, WIRE_HEARTBEAT));
 		assert_false(wire_allowed(role, WIRE_HELLO));
 		assert_false(wire_allowed(role, WIRE_SPAWN));
@@ -559,6 +561,78 @@ types_have_names(void **state)
 	assert_string_equal(wire_type_name(WIRE_KILL), "KILL");
 	assert_string_equal(wire_type_name(0), "?");
 	assert_string_equal(wire_type_name(UINT16_MAX), "?");
+}
+
+/* The text of PROTOCOL.md, owned. */
+static char *
+protocol_text(void)
+{
+	const char *top = getenv("CADRE_SRCDIR");
+	char path[4096];
+	char *text = calloc(1, 1u << 20);
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/PROTOCOL.md",
+		       top == NULL ? "." : top);
+	f = fopen(path, "re");
+	if (f == NULL)
+		fail_msg("%s is not there; set CADRE_SRCDIR", path);
+	assert_true(fread(text, 1, (1u << 20) - 1, f) > 1000);
+	(void)fclose(f);
+	return text;
+}
+
+static void
+has_row(const char *text, const char *row)
+{
+	if (strstr(text, row) == NULL)
+		fail_msg("PROTOCOL.md has no row that begins: %s", row);
+}
+
+static void
+the_specification_has_the_same_tables(void **state)
+{
+	static const char *const kinds[] = {[WIRE_U64] = "u64",
+					    [WIRE_STR] = "text",
+					    [WIRE_BYTES] = "bytes"};
+	char *text = protocol_text();
+	char *fields = strstr(text, "## 2. Fields");
+	char *messages = strstr(text, "## 3. Messages");
+	char row[128];
+
+	(void)state;
+	assert_non_null(fields);
+	assert_non_null(messages);
+	messages[-1] = '\0';
+	for (uint16_t type = 0; type < MESSAGE_TYPES; type++) {
+		const struct message *m = message_find(type);
+
+		if (m == NULL)
+			continue;
+		(void)snprintf(row, sizeof(row), "\n| %u | %s | ", type,
+			       m->name);
+		has_row(messages, row);
+	}
+	for (uint16_t tag = 0; tag < MESSAGE_TAGS; tag++) {
+		const struct message_tag *t = message_find_tag(tag);
+		char length[16] = "any";
+		const char *at;
+
+		if (t == NULL)
+			continue;
+		if (t->exact != 0)
+			(void)snprintf(length, sizeof(length), "%u", t->exact);
+		/* A name comes between, which only the header knows. */
+		(void)snprintf(row, sizeof(row), "\n| %u | ", tag);
+		has_row(fields, row);
+		at = strchr(strstr(fields, row) + strlen(row), '|');
+		(void)snprintf(row, sizeof(row), "| %s | %s | %s|",
+			       kinds[t->kind], length,
+			       t->repeated ? "many " : "");
+		if (strncmp(at, row, strlen(row)) != 0)
+			fail_msg("PROTOCOL.md: tag %u is not %s", tag, row);
+	}
+	free(text);
 }
 
 int
@@ -582,6 +656,7 @@ main(void)
 		cmocka_unit_test(too_big_is_an_error_of_the_buffer),
 		cmocka_unit_test(roles_send_what_is_theirs),
 		cmocka_unit_test(types_have_names),
+		cmocka_unit_test(the_specification_has_the_same_tables),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
