@@ -14,6 +14,7 @@
 
 #include <cadre/task.h>
 
+#include "daemon/inproc.h"
 #include "daemon/leave.h"
 #include "daemon/limits.h"
 #include "daemon/scratch.h"
@@ -239,6 +240,8 @@ on_up(void *arg, const struct wire_frame *welcome)
 	log_info("connected to %s as incarnation %u", d->settings->url,
 		 d->incarnation);
 	d->active_ms = uv_now(&d->loop);
+	if (d->inproc != NULL)
+		inproc_up(d->inproc, d->heartbeat_ms);
 	if (d->heartbeat_ms > 0)
 		(void)uv_timer_start(&d->heartbeat, on_heartbeat,
 				     d->heartbeat_ms, d->heartbeat_ms);
@@ -282,6 +285,8 @@ on_down(void *arg, const char *reason)
 	struct daemon *d = arg;
 
 	(void)uv_timer_stop(&d->heartbeat);
+	if (d->inproc != NULL)
+		inproc_down(d->inproc);
 	if (d->state == DAEMON_FINISHING) {
 		daemon_progress(d);
 		return;
@@ -339,7 +344,17 @@ on_sent(void *arg)
 		set_congested(d, false);
 }
 
+static void
+on_notice(void *arg, const struct wire_frame *frame)
+{
+	struct daemon *d = arg;
+
+	if (d->inproc != NULL)
+		inproc_notice(d->inproc, frame);
+}
+
 static const struct uplink_ops uplink_ops = {
+	.notice = on_notice,
 	.up = on_up,
 	.frame = on_frame,
 	.batch = on_batch,
@@ -523,6 +538,8 @@ start(struct daemon *d, struct cadre_error *err)
 		if (rc < 0)
 			return rc;
 	}
+	if (s->in_process && inproc_new(&d->slots[0], &d->inproc) < 0)
+		return error_nomem(err);
 	leave_init(d);
 	return uplink_dial(&d->uplink, 0,
 			   s->asyncdial || s->autoexit == SETTINGS_AUTOEXIT_NO,
@@ -541,6 +558,7 @@ static void
 stop(struct daemon *d)
 {
 	link_drain();
+	inproc_free(&d->inproc);
 	for (uint32_t i = 0; i < d->slots_n; i++)
 		slot_fini(&d->slots[i]);
 	uv_walk(&d->loop, close_handle, NULL);

@@ -42,6 +42,7 @@ struct daemon {
 	enum daemon_state state;
 	struct uplink uplink;
 	struct epochs epochs;
+	struct inproc *inproc; /* of the only slot; NULL: not in-process */
 	struct slot *slots;
 	struct slot *dirty; /* slots that have something to do */
 	uint32_t incarnation;

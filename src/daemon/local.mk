@@ -8,6 +8,7 @@ src_daemon_libdaemon_la_SOURCES = \
 	src/daemon/daemon.c src/daemon/daemon.h \
 	src/daemon/epochs.c src/daemon/epochs.h \
 	src/daemon/inbox.c src/daemon/inbox.h \
+	src/daemon/inproc.c src/daemon/inproc.h \
 	src/daemon/leave.c src/daemon/leave.h \
 	src/daemon/limits.c src/daemon/limits.h \
 	src/daemon/mark.c src/daemon/mark.h \
@@ -27,7 +28,13 @@ src_daemon_libdaemon_la_LIBADD = \
 bin_PROGRAMS += cadred
 cadred_SOURCES = src/daemon/cadred.c
 cadred_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
-cadred_LDADD = src/daemon/libdaemon.la src/place/libplace.la
+# For tasks within the daemon: what a user's library calls is exported, as by
+# cadre-native.
+cadred_LDFLAGS = $(cadre_native_LDFLAGS)
+cadred_LDADD = src/daemon/libdaemon.la src/engine/libnative.la \
+	src/place/libplace.la src/wire/libwire.la src/util/libutil.la \
+	$(JANSSON_LIBS) -lm
+EXTRA_cadred_DEPENDENCIES = src/value/libvalue.la src/engine/libcall.la
 
 if HAVE_CMOCKA
 check_LTLIBRARIES += tests/native/libtasks.la

@@ -5,6 +5,7 @@
 
 #include <cadre/task.h>
 
+#include "daemon/inproc.h"
 #include "engine/engine.h"
 #include "util/log.h"
 
@@ -136,7 +137,8 @@ slot_task(struct slot *slot, const struct wire_frame *frame)
 			    "its setting engines)");
 		return;
 	}
-	if (queue_push(&slot->queue, frame, ENGINE_SHARED_MIN) < 0) {
+	if (queue_push(&slot->queue, frame,
+		       d->inproc != NULL ? SIZE_MAX : ENGINE_SHARED_MIN) < 0) {
 		slot_answer(slot, frame->task, frame->attempt,
 			    CADRE_OUTCOME_ERROR,
 			    "the daemon ran out of memory for the task");
@@ -276,7 +278,9 @@ slot_step(struct slot *slot)
 		worker_stop(slot);
 		return;
 	}
-	if (worker_has_epoch(slot)) {
+	if (slot->daemon->inproc != NULL && inproc_wake(slot->daemon->inproc))
+		return;
+	if (slot->daemon->inproc == NULL && worker_has_epoch(slot)) {
 		if (worker_ensure(slot))
 			(void)worker_epoch(slot);
 		return;

@@ -63,6 +63,7 @@ struct worker {
 	char death[256];
 	uint32_t written;    /* number of the last frame */
 	uint32_t begun_seen; /* by the last tick */
+	bool hinted;	     /* to send what it has, since then */
 	uint64_t taken;	     /* tasks written */
 	uint64_t answered;   /* tasks */
 	uint32_t inflight;   /* tasks written and not answered */

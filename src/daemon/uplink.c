@@ -49,6 +49,7 @@ on_frame(void *user, const struct wire_frame *frame)
 	struct uplink *u = user;
 
 	inbox_add_frame(&u->inbox, frame);
+	u->ops->notice(u->arg, frame);
 	return 0;
 }
 

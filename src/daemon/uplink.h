@@ -19,6 +19,8 @@
  */
 
 struct uplink_ops {
+	/* Any thread, at once: what frame will be called with soon. */
+	void (*notice)(void *arg, const struct wire_frame *frame);
 	/* The dispatcher let us in. */
 	void (*up)(void *arg, const struct wire_frame *welcome);
 	void (*frame)(void *arg, const struct wire_frame *frame);

@@ -679,23 +679,72 @@ leave_and_exit_are_obeyed(void **unused)
 	rig_tidy(&g);
 }
 
+static uint64_t
+count_beats(struct rig *g)
+{
+	uint64_t beats;
+
+	(void)pthread_mutex_lock(&g->lock);
+	beats = g->beats;
+	(void)pthread_mutex_unlock(&g->lock);
+	return beats;
+}
+
+static void
+native_tasks_can_run_within_the_daemon(void **unused)
+{
+	static const char *const options[] = {"--in-process", NULL};
+	uint64_t first, polite, after, beats;
+	pid_t pids[4];
+	struct rig g;
+
+	(void)unused;
+	rig_listen(&g);
+	g.heartbeat_ms = 20;
+	rig_spawn(&g, options);
+	rig_wait_up(&g, 1);
+	(void)rig_expect(&g, WIRE_SLOT_UP);
+	rig_everywhere(&g, "set_state", 1, 0);
+	assert_int_equal(rig_expect(&g, WIRE_EPOCH)->code, CADRE_OUTCOME_VALUE);
+	assert_int_equal(int_result(&g, "get_state"), 1);
+	assert_int_equal(int_result(&g, "pid"), g.pid);
+	first = rig_native(&g, 0, "noop", 0);
+	for (int i = 1; i < 100; i++)
+		(void)rig_native(&g, 0, "noop", 0);
+	for (uint64_t i = 0; i < 100; i++)
+		(void)rig_result(&g, first + i, CADRE_OUTCOME_VALUE);
+	/* While the loop is in the task, heartbeats go on and a cancellation
+	 * comes through. */
+	polite = rig_native(&g, 0, "polite", 0);
+	(void)rig_expect(&g, WIRE_OUTPUT);
+	after = rig_shell(&g, 0, "true", 0);
+	beats = count_beats(&g);
+	while (count_beats(&g) < beats + 3)
+		(void)usleep(1000);
+	rig_plain(&g, WIRE_CANCEL, WIRE_CANCEL_USER, polite, 0);
+	(void)rig_result(&g, polite, CADRE_OUTCOME_CANCELLED);
+	(void)rig_result(&g, after, CADRE_OUTCOME_VALUE);
+	polite = rig_native(&g, 0, "polite", 50);
+	(void)rig_expect(&g, WIRE_OUTPUT);
+	(void)rig_result(&g, polite, CADRE_OUTCOME_TIMEOUT);
+	assert_int_equal(rig_children(g.pid, pids, 4), 1);
+	rig_stop(&g);
+}
+
 static void
 heartbeats_are_sent(void **unused)
 {
 	struct rig g;
-	uint64_t until = clock_now_ms() + RIG_LIMIT_MS, beats = 0;
+	uint64_t until = clock_now_ms() + RIG_LIMIT_MS;
 
 	(void)unused;
 	rig_listen(&g);
 	g.heartbeat_ms = 20;
 	rig_spawn(&g, one_slot);
 	rig_wait_up(&g, 1);
-	while (beats < 3 && clock_now_ms() < until) {
-		(void)pthread_mutex_lock(&g.lock);
-		beats = g.beats;
-		(void)pthread_mutex_unlock(&g.lock);
-	}
-	assert_true(beats >= 3);
+	while (count_beats(&g) < 3 && clock_now_ms() < until)
+		(void)usleep(1000);
+	assert_true(count_beats(&g) >= 3);
 	rig_stop(&g);
 }
 
@@ -745,6 +794,7 @@ main(void)
 		cmocka_unit_test(autoexit_can_be_a_signal),
 		cmocka_unit_test(leave_and_exit_are_obeyed),
 		cmocka_unit_test(heartbeats_are_sent),
+		cmocka_unit_test(native_tasks_can_run_within_the_daemon),
 		cmocka_unit_test(nobody_to_dial_is_an_error),
 	};
 
