@@ -12,6 +12,11 @@ BATS_LOG_COMPILER = $(SHELL) $(top_srcdir)/tests/integration/bats-tap
 
 EXTRA_DIST += tests/tap-run tests/abi/libcadre.symbols scripts/job
 
+# Findings of sanitizers go to files, because nobody reads what a daemon's
+# worker prints; a crash shall be one, as tests of crashes expect.
+SANITIZER_OPTIONS = log_path=$(abs_top_builddir)/tests/sanitizer.report
+ASAN_SIGNALS = handle_segv=0:handle_sigbus=0:handle_sigfpe=0:handle_sigill=0:handle_abort=0
+
 # What tests are told: where the sources are, and where the programs, which
 # are tested as they would be installed.
 AM_TESTS_ENVIRONMENT = \
@@ -27,6 +32,11 @@ AM_TESTS_ENVIRONMENT = \
 	export CADRE_LIBEXECDIR; \
 	CADRE_SANITIZER='$(CADRE_SANITIZER_LIST)'; export CADRE_SANITIZER; \
 	CADRE_TEST_CFLAGS='$(CADRE_TEST_CFLAGS)'; export CADRE_TEST_CFLAGS; \
+	ASAN_OPTIONS='$(SANITIZER_OPTIONS):$(ASAN_SIGNALS)'; \
+	export ASAN_OPTIONS; \
+	UBSAN_OPTIONS='$(SANITIZER_OPTIONS):print_stacktrace=1'; \
+	export UBSAN_OPTIONS; \
+	TSAN_OPTIONS='$(SANITIZER_OPTIONS)'; export TSAN_OPTIONS; \
 	BATS='$(BATS)'; export BATS; \
 	CC='$(CC)'; export CC;
 
@@ -41,7 +51,7 @@ tests/stage.stamp: $(bin_PROGRAMS) $(lib_LTLIBRARIES) $(noinst_LTLIBRARIES) \
 		|| { cat tests/stage.log; exit 1; }
 	$(AM_V_at)echo >$@
 check_DATA += tests/stage.stamp
-CLEANFILES += tests/stage.stamp tests/stage.log
+CLEANFILES += tests/stage.stamp tests/stage.log tests/sanitizer.report.*
 clean-local:
 	rm -rf tests/stage
 
