@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 #
-# What the library shows to the linker.
+# What the library shows to the linker; symbols.bats compares it with its list.
 
 load helper
 
@@ -11,21 +11,7 @@ setup() {
 	LIST=$CADRE_SRCDIR/tests/abi/libcadre.symbols
 }
 
-exported() {
-	nm -D --defined-only "$LIB" | awk '$2 != "A" { print $3 }' |
-		LC_ALL=C sort
-}
-
-@test "the library exports the symbols of its list, no more and no less" {
-	exported | sed 's/@.*//' >found
-	diff "$LIST" found
-}
-
-@test "every exported symbol has a version" {
-	run ! grep -v '@@CADRE_0$' <(exported)
-}
-
-@test "every function of the list is declared in a public header, and back" {
+@test "every function that a public header declares is exported" {
 	cat "$CADRE_STAGE$CADRE_INCLUDEDIR"/cadre/*.h >headers
 	# Functions begin a line, or follow their type; typedefs end in _fn.
 	grep -vE '^ \*|^/\*|typedef' headers |
