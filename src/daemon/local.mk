@@ -41,6 +41,14 @@ check_LTLIBRARIES += tests/native/libtasks.la
 tests_native_libtasks_la_SOURCES = tests/native/tasks.c
 tests_native_libtasks_la_LDFLAGS = -module -avoid-version -shared -rpath /nowhere
 
+check_PROGRAMS += tests/unit/test_daemon_parts
+TESTS += tests/unit/test_daemon_parts
+tests_unit_test_daemon_parts_SOURCES = tests/unit/test_daemon_parts.c
+tests_unit_test_daemon_parts_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_daemon_parts_LDADD = src/daemon/libdaemon.la \
+	src/engine/libnative.la src/value/libvalue.la src/engine/libcall.la \
+	src/wire/libwire.la src/util/libutil.la $(JANSSON_LIBS) $(UNIT_LIBS)
+
 check_PROGRAMS += tests/unit/test_daemon
 TESTS += tests/unit/test_daemon
 tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c \
