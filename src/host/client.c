@@ -12,7 +12,7 @@
 #include <utlist.h>
 
 #include "auth/handshake.h"
-#include "host/numbers.h"
+#include "host/inquiry.h"
 #include "host/setting.h"
 #include "host/task.h"
 #include "host/wait.h"
@@ -23,35 +23,6 @@
 
 /* A pool whose dispatcher is another process: tasks go there as SUBMIT frames
  * under numbers of our own, outcomes come back. */
-
-/* How long the dispatcher may take to answer a question. */
-#define REPLY_MS 30000
-
-enum phase { PHASE_DIALLING, PHASE_GREETING, PHASE_UP, PHASE_LOST };
-
-/* A question, on the stack of who asks it. */
-struct request {
-	struct request *prev, *next;
-	uint64_t number;
-	bool done;
-	int rc;
-	struct cadre_value *value; /* NULL: the answer has none */
-	char why[200];
-};
-
-struct client {
-	struct cadre_pool *pool;
-	struct link_conn *conn; /* a reference; NULL before the dial is over */
-	struct handshake *handshake;
-	const struct auth_ops *auth;
-	enum phase phase;
-	struct cadre_error why; /* it was lost */
-	bool dirty;
-	bool abandoned; /* the pool is closed: whoever comes last frees it */
-	bool attached;	/* the link may still call us */
-	struct numbers tasks;
-	struct request *requests;
-};
 
 static struct client *
 client_of(struct cadre_pool *pool)
@@ -70,11 +41,11 @@ client_free(struct client *c)
 	free(c);
 }
 
-static int
-send_frame(struct client *c, const struct wire_frame *frame)
+int
+client_send(struct client *c, const struct wire_frame *frame)
 {
-	int rc = c->phase == PHASE_UP ? link_send(c->conn, frame)
-				      : CADRE_ECLOSED;
+	int rc = c->phase == CLIENT_UP ? link_send(c->conn, frame)
+				       : CADRE_ECLOSED;
 
 	if (rc == 0)
 		c->dirty = true;
@@ -90,28 +61,15 @@ send_bytes(struct client *c, const struct buf *out)
 
 /* --- what comes from the dispatcher --- */
 
-static void
-fail_requests(struct client *c)
-{
-	struct request *r;
-
-	DL_FOREACH (c->requests, r) {
-		r->done = true;
-		r->rc = CADRE_ELOST;
-		(void)snprintf(r->why, sizeof(r->why), "%.199s", c->why.text);
-	}
-	c->requests = NULL;
-}
-
 /* The connection is over: so are all that depend on it (mutex held). */
 static void
 lose(struct client *c, int code, const char *reason)
 {
 	struct cadre_task *t;
 
-	if (c->phase == PHASE_LOST)
+	if (c->phase == CLIENT_LOST)
 		return;
-	if (c->phase == PHASE_UP)
+	if (c->phase == CLIENT_UP)
 		(void)error_set(&c->why, CADRE_ELOST,
 				"the dispatcher at %s is gone: %s",
 				c->pool->url, reason);
@@ -119,8 +77,8 @@ lose(struct client *c, int code, const char *reason)
 		(void)error_set(&c->why, code,
 				"cannot use the dispatcher at %s: %s",
 				c->pool->url, reason);
-	c->phase = PHASE_LOST;
-	fail_requests(c);
+	c->phase = CLIENT_LOST;
+	inquiry_fail(c);
 	while ((t = numbers_pop(&c->tasks)) != NULL)
 		task_fail(t, CADRE_OUTCOME_LOST, c->why.text);
 	atomic_store(&c->pool->ended, true);
@@ -171,7 +129,7 @@ on_opened(void *arg, struct link_conn *conn)
 	abandoned = c->abandoned;
 	if (!abandoned) {
 		c->conn = link_ref(conn);
-		c->phase = PHASE_GREETING;
+		c->phase = CLIENT_GREETING;
 		if (begin_handshake(c) < 0)
 			lose(c, CADRE_ENOMEM, "out of memory");
 	}
@@ -229,7 +187,7 @@ greet(struct client *c, const struct wire_frame *frame)
 	}
 	if (status == HANDSHAKE_WELCOMED) {
 		handshake_free(&c->handshake);
-		c->phase = PHASE_UP;
+		c->phase = CLIENT_UP;
 		link_set_max(c->conn, WIRE_MAX_FRAME);
 		c->pool->wake_due = true;
 	}
@@ -273,36 +231,14 @@ take_output(struct client *c, const struct wire_frame *frame)
 			     frame->payload_len);
 }
 
-static void
-take_reply(struct client *c, const struct wire_frame *frame)
-{
-	struct request *r;
-	char *why;
-
-	DL_SEARCH_SCALAR(c->requests, r, number, frame->task);
-	if (r == NULL)
-		return;
-	DL_DELETE(c->requests, r);
-	r->rc = -(int)frame->code;
-	why = wire_str(frame, WIRE_TAG_MESSAGE);
-	(void)snprintf(r->why, sizeof(r->why), "%.199s",
-		       why != NULL ? why : cadre_strerror(r->rc));
-	free(why);
-	if (r->rc == 0 && frame->payload_len > 0)
-		r->rc = value_decode(frame->payload, frame->payload_len, NULL,
-				     &r->value);
-	r->done = true;
-	c->pool->wake_due = true;
-}
-
 static int
 on_frame(void *user, const struct wire_frame *frame)
 {
 	struct client *c = user;
 
-	if (c->phase == PHASE_GREETING)
+	if (c->phase == CLIENT_GREETING)
 		return greet(c, frame);
-	if (c->phase != PHASE_UP)
+	if (c->phase != CLIENT_UP)
 		return CADRE_ECLOSED;
 	if (!wire_allowed(WIRE_ROLE_DISPATCHER, frame->type))
 		return CADRE_EPROTO;
@@ -317,7 +253,7 @@ on_frame(void *user, const struct wire_frame *frame)
 		take_output(c, frame);
 		break;
 	case WIRE_REPLY:
-		take_reply(c, frame);
+		inquiry_reply(c, frame);
 		break;
 	default:
 		break;
@@ -365,13 +301,13 @@ send_task(struct client *c, uint16_t type, uint8_t flags, struct cadre_task *t,
 		.payload_len = payload->len,
 		.owner = payload->owner,
 	};
-	int rc = c->phase == PHASE_UP ? numbers_add(&c->tasks, t, &t->number)
-				      : CADRE_ELOST;
+	int rc = c->phase == CLIENT_UP ? numbers_add(&c->tasks, t, &t->number)
+				       : CADRE_ELOST;
 
 	if (rc < 0)
 		return rc;
 	frame.task = t->number;
-	rc = send_frame(c, &frame);
+	rc = client_send(c, &frame);
 	if (rc < 0)
 		(void)numbers_take(&c->tasks, t->number);
 	return rc == CADRE_ECLOSED ? CADRE_ELOST : rc;
@@ -405,8 +341,8 @@ client_everywhere(struct cadre_pool *pool, struct cadre_task *t,
 static void
 client_reset(struct cadre_pool *pool)
 {
-	(void)send_frame(client_of(pool),
-			 &(struct wire_frame){.type = WIRE_RESET});
+	(void)client_send(client_of(pool),
+			  &(struct wire_frame){.type = WIRE_RESET});
 }
 
 static void
@@ -416,8 +352,8 @@ client_cancel(struct cadre_pool *pool, struct cadre_task *t)
 
 	if (numbers_take(&c->tasks, t->number) == NULL)
 		return;
-	(void)send_frame(c, &(struct wire_frame){.type = WIRE_CANCEL,
-						 .task = t->number});
+	(void)client_send(c, &(struct wire_frame){.type = WIRE_CANCEL,
+						  .task = t->number});
 	task_fail(t, CADRE_OUTCOME_CANCELLED, NULL);
 }
 
@@ -435,7 +371,7 @@ client_pause(struct cadre_pool *pool, bool paused)
 {
 	struct client *c = client_of(pool);
 
-	if (c->phase == PHASE_UP)
+	if (c->phase == CLIENT_UP)
 		link_pause(c->conn, paused);
 }
 
@@ -450,179 +386,6 @@ client_flush(struct cadre_pool *pool)
 	link_flush(c->conn);
 }
 
-static bool
-await_reply(struct client *c, const struct request *r)
-{
-	uint64_t deadline = wait_deadline(REPLY_MS);
-	bool done = false;
-
-	atomic_fetch_add(&c->pool->watchers, 1);
-	for (;;) {
-		uint32_t ticket = wait_ticket();
-
-		pool_lock(c->pool);
-		done = r->done;
-		pool_unlock(c->pool);
-		if (done || !wait_sleep(ticket, WAIT_EVENT, deadline))
-			break;
-	}
-	atomic_fetch_sub(&c->pool->watchers, 1);
-	return done;
-}
-
-/* Asks the dispatcher; *ret_value (may be NULL) is owned. */
-static int
-ask(struct cadre_pool *pool, uint16_t type, uint8_t flags,
-    const struct buf *fields, struct cadre_value **ret_value,
-    struct cadre_error *err)
-{
-	struct client *c = client_of(pool);
-	struct request r = {.rc = CADRE_ETIMEDOUT};
-	struct wire_frame frame = {.type = type, .flags = flags};
-	int rc;
-
-	if (fields != NULL) {
-		frame.fields = fields->data;
-		frame.fields_len = fields->len;
-	}
-	pool_lock(pool);
-	submit_drain(pool);
-	rc = numbers_add(&c->tasks, NULL, &r.number);
-	frame.task = r.number;
-	if (rc == 0)
-		rc = send_frame(c, &frame);
-	if (rc == 0)
-		DL_APPEND(c->requests, &r);
-	pool_unlock(pool);
-	if (rc < 0)
-		return error_set(err, CADRE_ELOST, "%s",
-				 c->why.code != 0 ? c->why.text
-						  : cadre_strerror(rc));
-	if (!await_reply(c, &r)) {
-		pool_lock(pool);
-		if (!r.done) {
-			DL_DELETE(c->requests, &r);
-			(void)snprintf(r.why, sizeof(r.why),
-				       "it does not answer");
-		}
-		pool_unlock(pool);
-	}
-	if (r.rc == 0 && ret_value != NULL) {
-		*ret_value = r.value;
-		return 0;
-	}
-	cadre_value_free(&r.value);
-	return r.rc == 0 ? 0
-			 : error_set(err, r.rc, "the dispatcher at %s: %s",
-				     pool->url, r.why);
-}
-
-static uint64_t
-number_of(const struct cadre_value *v, const char *name)
-{
-	int64_t x;
-
-	if (cadre_value_int64_at(cadre_value_get(v, name), 0, &x) < 0)
-		return 0;
-	return (uint64_t)x;
-}
-
-static void
-text_of(const struct cadre_value *v, const char *name, char *text, size_t size)
-{
-	const char *s = cadre_value_string_at(cadre_value_get(v, name), 0);
-
-	(void)snprintf(text, size, "%s", s == NULL ? "" : s);
-}
-
-static int
-client_info(struct cadre_pool *pool, struct cadre_info *ret,
-	    struct cadre_error *err)
-{
-	struct cadre_value *v = NULL;
-	int rc = ask(pool, WIRE_INFO, 0, NULL, &v, err);
-
-	if (rc < 0)
-		return rc;
-	*ret = (struct cadre_info){
-		.connections = number_of(v, "connections"),
-		.slots = number_of(v, "slots"),
-		.cumulative = number_of(v, "cumulative"),
-		.awaiting = number_of(v, "awaiting"),
-		.executing = number_of(v, "executing"),
-		.completed = number_of(v, "completed"),
-		.failed = number_of(v, "failed"),
-		.retried = number_of(v, "retried"),
-		.refused = number_of(v, "refused"),
-	};
-	cadre_value_free(&v);
-	return 0;
-}
-
-static void
-read_status(const struct cadre_value *v, struct cadre_daemon_status *ret)
-{
-	*ret = (struct cadre_daemon_status){
-		.incarnation = (uint32_t)number_of(v, "incarnation"),
-		.pid = (int64_t)number_of(v, "pid"),
-		.slots = (uint32_t)number_of(v, "slots"),
-		.busy = (uint32_t)number_of(v, "busy"),
-		.completed = number_of(v, "completed"),
-		.idle_ms = number_of(v, "idle_ms"),
-		.seen_ms = number_of(v, "seen_ms"),
-		.leaving = number_of(v, "leaving") != 0,
-		.held = number_of(v, "held") != 0,
-	};
-	text_of(v, "node", ret->node, sizeof(ret->node));
-	text_of(v, "peer", ret->peer, sizeof(ret->peer));
-	text_of(v, "note", ret->note, sizeof(ret->note));
-}
-
-static int
-client_status(struct cadre_pool *pool, struct cadre_daemon_status **ret,
-	      size_t *ret_n, struct cadre_error *err)
-{
-	struct cadre_daemon_status *all;
-	struct cadre_value *v = NULL;
-	size_t n;
-	int rc = ask(pool, WIRE_STATUS, 0, NULL, &v, err);
-
-	if (rc < 0)
-		return rc;
-	n = cadre_value_type(v) == CADRE_LIST ? cadre_value_length(v) : 0;
-	all = calloc(n + 1, sizeof(*all));
-	for (size_t i = 0; all != NULL && i < n; i++)
-		read_status(cadre_value_at(v, i), &all[i]);
-	cadre_value_free(&v);
-	if (all == NULL)
-		return error_nomem(err);
-	*ret = all;
-	*ret_n = n;
-	return 0;
-}
-
-static int
-client_scale(struct cadre_pool *pool, uint32_t slots, bool remove,
-	     struct cadre_error *err)
-{
-	struct buf fields;
-	int rc;
-
-	buf_init(&fields, WIRE_MAX_HANDSHAKE);
-	wire_put_u64(&fields, WIRE_TAG_SLOTS, slots);
-	rc = fields.error != 0 ? error_nomem(err)
-			       : ask(pool, WIRE_SCALE, remove ? WIRE_REMOVE : 0,
-				     &fields, NULL, err);
-	buf_fini(&fields);
-	return rc;
-}
-
-static int
-client_shutdown(struct cadre_pool *pool, struct cadre_error *err)
-{
-	return ask(pool, WIRE_SHUTDOWN, 0, NULL, NULL, err);
-}
-
 static void
 client_close(struct cadre_pool *pool)
 {
@@ -633,8 +396,8 @@ client_close(struct cadre_pool *pool)
 	pool_lock(pool);
 	while ((t = numbers_pop(&c->tasks)) != NULL)
 		task_fail(t, CADRE_OUTCOME_CLOSED, NULL);
-	c->phase = PHASE_LOST;
-	fail_requests(c);
+	c->phase = CLIENT_LOST;
+	inquiry_fail(c);
 	submit_drain(pool);
 	pool_end(pool);
 	pool->wake_due = true;
@@ -656,10 +419,10 @@ static const struct pool_ops client_ops = {
 	.state = client_state,
 	.pause = client_pause,
 	.flush = client_flush,
-	.info = client_info,
-	.status = client_status,
-	.scale = client_scale,
-	.shutdown = client_shutdown,
+	.info = inquiry_info,
+	.status = inquiry_status,
+	.scale = inquiry_scale,
+	.shutdown = inquiry_shutdown,
 	.close = client_close,
 };
 
@@ -699,7 +462,7 @@ client_await(struct cadre_pool *pool, struct cadre_error *err)
 	int64_t limit =
 		setting_ms(cadre_config_get(pool->cfg, "start-limit"), 30000);
 	uint64_t deadline = wait_deadline(limit == PARSE_FOREVER ? -1 : limit);
-	enum phase phase;
+	enum client_phase phase;
 
 	atomic_fetch_add(&pool->watchers, 1);
 	for (;;) {
@@ -708,14 +471,14 @@ client_await(struct cadre_pool *pool, struct cadre_error *err)
 		pool_lock(pool);
 		phase = c->phase;
 		pool_unlock(pool);
-		if (phase == PHASE_UP || phase == PHASE_LOST ||
+		if (phase == CLIENT_UP || phase == CLIENT_LOST ||
 		    !wait_sleep(ticket, WAIT_EVENT, deadline))
 			break;
 	}
 	atomic_fetch_sub(&pool->watchers, 1);
-	if (phase == PHASE_UP)
+	if (phase == CLIENT_UP)
 		return 0;
-	if (phase == PHASE_LOST)
+	if (phase == CLIENT_LOST)
 		return error_set(err, c->why.code, "%s", c->why.text);
 	return error_set(err, CADRE_ETIMEDOUT,
 			 "the dispatcher at %s does not answer", pool->url);

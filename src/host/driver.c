@@ -2,74 +2,22 @@
 #include "host/driver.h"
 
 #include <errno.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include <utlist.h>
-
-#include "auth/handshake.h"
 #include "host/address.h"
 #include "host/config.h"
-#include "host/jobs.h"
+#include "host/peers.h"
+#include "host/pump.h"
 #include "host/setting.h"
 #include "host/task.h"
-#include "link/link.h"
 #include "place/place.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/parse.h"
-
-/* The dispatcher of this process: joins the state machine to connections, to a
- * clock (the pump thread) and to the daemons that it launched. */
-
-#define SESSION_BYTES 16u
-/* A connection that has not proved by then who it is gets closed. */
-#define HANDSHAKE_MS 10000u
-/* Connections that have not proved it yet; more are refused. */
-#define HANDSHAKES_MAX 1024u
-
-struct peer {
-	struct peer *prev, *next;
-	struct driver *driver;
-	struct link_conn *conn;
-	struct handshake *handshake; /* NULL once it is over */
-	struct dispatch_peer *peer;  /* NULL unless the dispatcher knows it */
-	uint64_t since_ms;
-	bool daemon;
-	bool dirty;
-	struct peer *next_dirty;
-};
-
-struct driver {
-	struct cadre_pool *pool;
-	struct dispatch *dispatch; /* NULL once the pool is closed */
-	struct link_listener *listener;
-	const struct auth_ops *auth;
-	char session[2 * SESSION_BYTES + 1];
-	uint32_t heartbeat_ms;
-	bool serve;
-	bool own_address; /* nobody else knows where to dial */
-	struct peer *peers;
-	size_t handshakes; /* peers that are not through with it */
-	struct peer *dirty;
-	uint64_t batch_ms; /* when the current batch of frames began */
-	bool paused;
-	struct jobs jobs;
-	uint32_t launches; /* slots that a host asked for, not yet started */
-	char **settings;   /* of cadred */
-	uint64_t start_limit_ms;
-	uint64_t grace_ms;
-	pthread_t pump;
-	bool pumping;
-	int wake_fd;
-	uint64_t pump_until; /* it sleeps until then */
-	bool stop;	     /* it is to end */
-};
 
 static struct driver *
 driver_of(struct cadre_pool *pool)
@@ -77,34 +25,7 @@ driver_of(struct cadre_pool *pool)
 	return pool->impl;
 }
 
-static void
-wake_pump(struct driver *d)
-{
-	(void)!write(d->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
-}
-
 /* --- what the dispatcher wants --- */
-
-static void
-mark_dirty(struct peer *p)
-{
-	if (p->dirty)
-		return;
-	p->dirty = true;
-	p->next_dirty = p->driver->dirty;
-	p->driver->dirty = p;
-}
-
-static void
-op_send(void *arg, void *conn, const struct wire_frame *frame)
-{
-	struct peer *p = conn;
-
-	(void)arg;
-	/* If it fails, the connection is about to end and says so itself. */
-	if (link_send(p->conn, frame) == 0)
-		mark_dirty(p);
-}
 
 static void
 op_resolve(void *arg, void *owner, const struct dispatch_outcome *outcome)
@@ -118,16 +39,6 @@ op_output(void *arg, void *owner, int which, const void *data, size_t len)
 {
 	(void)arg;
 	event_output(owner, which, data, len);
-}
-
-static void
-op_drop(void *arg, void *conn, const char *reason)
-{
-	struct peer *p = conn;
-
-	(void)arg;
-	p->peer = NULL;
-	link_close(p->conn, reason, true);
 }
 
 static int
@@ -146,239 +57,28 @@ op_request(void *arg, void *conn, const struct wire_frame *frame)
 		return CADRE_EINVAL;
 	/* Processes are started by the pump thread, not within the event. */
 	d->launches += (uint32_t)wire_u64(frame, WIRE_TAG_SLOTS, 0);
-	wake_pump(d);
+	pump_wake(d);
 	return 0;
 }
 
 static const struct dispatch_ops dispatch_callbacks = {
-	.send = op_send,
+	.send = peers_send,
 	.resolve = op_resolve,
 	.output = op_output,
-	.drop = op_drop,
+	.drop = peers_drop,
 	.request = op_request,
 };
 
-/* --- connections --- */
+/* --- what the pool wants --- */
 
-static void *
-on_opened(void *arg, struct link_conn *conn)
-{
-	struct driver *d = arg;
-	struct handshake_params params = {
-		.auth = d->auth,
-		.expected_uid = geteuid(),
-		.local = link_url_is_local(d->pool->url),
-		.session = d->session,
-	};
-	struct peer *p = calloc(1, sizeof(*p));
-	struct buf hello;
-
-	if (p == NULL)
-		return NULL;
-	buf_init(&hello, WIRE_MAX_HANDSHAKE);
-	wire_put_u64(&hello, WIRE_TAG_ROLE, WIRE_ROLE_DISPATCHER);
-	wire_put_u64(&hello, WIRE_TAG_PID, (uint64_t)getpid());
-	params.hello = hello.data;
-	params.hello_len = hello.len;
-	params.have_peer_uid = link_peer_uid(conn, &params.peer_uid) == 0;
-	p->driver = d;
-	p->conn = conn;
-	p->since_ms = clock_now_ms();
-	pool_lock(d->pool);
-	if (d->dispatch == NULL || d->handshakes == HANDSHAKES_MAX ||
-	    hello.error != 0 || handshake_new(&params, &p->handshake) < 0) {
-		free(p);
-		p = NULL;
-	} else {
-		DL_APPEND(d->peers, p);
-		d->handshakes++;
-	}
-	pool_unlock(d->pool);
-	buf_fini(&hello);
-	return p;
-}
-
-static void
-on_batch_begin(void *user)
-{
-	struct peer *p = user;
-
-	pool_lock(p->driver->pool);
-	p->driver->batch_ms = clock_now_ms();
-}
-
-static void
-on_batch_end(void *user)
-{
-	struct peer *p = user;
-
-	pool_unlock(p->driver->pool);
-}
-
-static void
-handshake_over(struct peer *p)
-{
-	if (p->handshake == NULL)
-		return;
-	handshake_free(&p->handshake);
-	p->driver->handshakes--;
-}
-
-static void
-expect(struct driver *d, uint64_t now_ms)
+void
+driver_expect(struct driver *d, uint64_t now_ms)
 {
 	dispatch_expect(d->dispatch, d->jobs.expected, now_ms);
 	dispatch_explain(d->dispatch,
 			 d->jobs.why[0] == '\0' ? NULL : d->jobs.why);
 	d->pool->wake_due = true;
 }
-
-static void
-send_frame(struct peer *p, uint16_t type, uint32_t incarnation,
-	   const struct buf *fields)
-{
-	op_send(p->driver, p,
-		&(struct wire_frame){.type = type,
-				     .incarnation = incarnation,
-				     .fields = fields->data,
-				     .fields_len = fields->len});
-}
-
-static void
-refuse(struct peer *p, const char *reason)
-{
-	struct buf fields;
-
-	buf_init(&fields, WIRE_MAX_HANDSHAKE);
-	wire_put_str(&fields, WIRE_TAG_REASON, reason);
-	send_frame(p, WIRE_REFUSED, 0, &fields);
-	buf_fini(&fields);
-	link_close(p->conn, reason, true);
-}
-
-static void
-send_welcome(struct peer *p, uint32_t incarnation)
-{
-	struct driver *d = p->driver;
-	struct buf fields;
-
-	buf_init(&fields, WIRE_MAX_HANDSHAKE);
-	wire_put_str(&fields, WIRE_TAG_SESSION, d->session);
-	wire_put_u64(&fields, WIRE_TAG_HEARTBEAT_MS, d->heartbeat_ms);
-	send_frame(p, WIRE_WELCOME, incarnation, &fields);
-	buf_fini(&fields);
-}
-
-/* The peer proved who it is. */
-static void
-welcome(struct peer *p)
-{
-	struct driver *d = p->driver;
-	const struct wire_frame *hello = handshake_hello(p->handshake);
-	uint64_t role = wire_u64(hello, WIRE_TAG_ROLE, 0);
-	uint32_t incarnation;
-	int rc;
-
-	if (role == WIRE_ROLE_HOST && !d->serve) {
-		refuse(p, "this dispatcher serves its own process only: open "
-			  "it with serve=yes, or by cadre start");
-		return;
-	}
-	rc = dispatch_peer_up(d->dispatch, hello, p, link_peer_address(p->conn),
-			      d->batch_ms, &p->peer, &incarnation);
-	if (rc < 0) {
-		refuse(p, rc == CADRE_ENOMEM
-				  ? "the dispatcher ran out of memory"
-				  : "the hello says nothing that makes sense");
-		return;
-	}
-	p->daemon = role == WIRE_ROLE_DAEMON;
-	link_set_max(p->conn, WIRE_MAX_FRAME);
-	send_welcome(p, incarnation);
-	if (p->daemon)
-		jobs_connected(&d->jobs,
-			       (uint32_t)wire_u64(hello, WIRE_TAG_INDEX, 0),
-			       (int64_t)wire_u64(hello, WIRE_TAG_PID, 0));
-	handshake_over(p);
-	expect(d, d->batch_ms);
-	dispatch_peer_ready(d->dispatch, p->peer, d->batch_ms);
-}
-
-static int
-greet(struct peer *p, const struct wire_frame *frame)
-{
-	enum handshake_status status = HANDSHAKE_MORE;
-	struct cadre_error err = CADRE_ERROR_INIT;
-	struct buf out;
-	int rc;
-
-	if (p->handshake == NULL)
-		return CADRE_EPROTO;
-	buf_init(&out, 2 * WIRE_MAX_HANDSHAKE);
-	rc = handshake_frame(p->handshake, frame, &out, &status, &err);
-	if (out.len > 0 && link_send_bytes(p->conn, out.data, out.len) == 0)
-		mark_dirty(p);
-	buf_fini(&out);
-	if (rc < 0)
-		link_close(p->conn, err.text, true);
-	else if (status == HANDSHAKE_PROVED)
-		welcome(p);
-	return 0;
-}
-
-static int
-on_frame(void *user, const struct wire_frame *frame)
-{
-	struct peer *p = user;
-	struct driver *d = p->driver;
-
-	if (d->dispatch == NULL)
-		return CADRE_ECLOSED;
-	if (p->peer == NULL)
-		return greet(p, frame);
-	if (frame->type == WIRE_SLOT_UP || frame->type == WIRE_SLOT_DOWN)
-		pool_notify(d->pool);
-	return dispatch_frame(d->dispatch, p->peer, frame, d->batch_ms, NULL);
-}
-
-static void
-forget_dirty(struct peer *p)
-{
-	struct peer **at = &p->driver->dirty;
-
-	while (p->dirty && *at != NULL && *at != p)
-		at = &(*at)->next_dirty;
-	if (p->dirty && *at == p)
-		*at = p->next_dirty;
-}
-
-static void
-on_closed(void *user, const char *reason)
-{
-	struct peer *p = user;
-	struct driver *d = p->driver;
-
-	pool_lock(d->pool);
-	if (p->peer != NULL && d->dispatch != NULL)
-		dispatch_peer_lost(d->dispatch, p->peer, reason,
-				   clock_now_ms());
-	handshake_over(p);
-	forget_dirty(p);
-	DL_DELETE(d->peers, p);
-	d->pool->wake_due = true;
-	pool_unlock(d->pool);
-	free(p);
-}
-
-static const struct link_ops link_callbacks = {
-	.opened = on_opened,
-	.batch_begin = on_batch_begin,
-	.frame = on_frame,
-	.batch_end = on_batch_end,
-	.closed = on_closed,
-};
-
-/* --- what the pool wants --- */
 
 static int
 driver_submit(struct cadre_pool *pool, struct cadre_task *t,
@@ -457,14 +157,9 @@ static void
 driver_pause(struct cadre_pool *pool, bool paused)
 {
 	struct driver *d = driver_of(pool);
-	struct peer *p;
 
-	d->paused = paused;
-	DL_FOREACH (d->peers, p) {
-		if (p->peer != NULL && p->daemon)
-			link_pause(p->conn, paused);
-	}
-	wake_pump(d);
+	peers_pause(d, paused);
+	pump_wake(d);
 }
 
 static void
@@ -472,18 +167,12 @@ driver_flush(struct cadre_pool *pool)
 {
 	struct driver *d = driver_of(pool);
 
-	while (d->dirty != NULL) {
-		struct peer *p = d->dirty;
-
-		d->dirty = p->next_dirty;
-		p->dirty = false;
-		link_flush(p->conn);
-	}
+	peers_flush(d);
 	if (d->dispatch == NULL ||
 	    dispatch_deadline(d->dispatch) >= d->pump_until)
 		return;
 	d->pump_until = 0;
-	wake_pump(d);
+	pump_wake(d);
 }
 
 static int
@@ -521,10 +210,9 @@ driver_status(struct cadre_pool *pool, struct cadre_daemon_status **ret,
 	return 0;
 }
 
-/* Mutex held. */
-static int
-launch(struct driver *d, uint32_t daemons, uint32_t slots,
-       struct cadre_error *err)
+int
+driver_launch(struct driver *d, uint32_t daemons, uint32_t slots,
+	      struct cadre_error *err)
 {
 	uint64_t now = clock_now_ms();
 	struct jobs_plan plan = {
@@ -542,8 +230,8 @@ launch(struct driver *d, uint32_t daemons, uint32_t slots,
 
 	if (rc < 0)
 		return rc;
-	expect(d, now);
-	wake_pump(d);
+	driver_expect(d, now);
+	pump_wake(d);
 	return 0;
 }
 
@@ -559,7 +247,7 @@ driver_scale(struct cadre_pool *pool, uint32_t slots, bool remove,
 	if (remove)
 		leaving = dispatch_leave(d->dispatch, slots, clock_now_ms());
 	else
-		rc = launch(d, 1, slots, err);
+		rc = driver_launch(d, 1, slots, err);
 	pool_unlock(pool);
 	if (remove && leaving == 0)
 		return error_set(err, CADRE_ENOENT,
@@ -601,140 +289,6 @@ driver_hopeless(struct cadre_pool *pool, unsigned int n,
 	return hopeless;
 }
 
-/* --- the pump thread --- */
-
-static void
-close_silent(struct driver *d, uint64_t now)
-{
-	struct peer *p;
-
-	if (d->handshakes == 0)
-		return;
-	DL_FOREACH (d->peers, p) {
-		if (p->handshake != NULL && now - p->since_ms >= HANDSHAKE_MS)
-			link_close(p->conn, "no handshake in time", false);
-	}
-}
-
-/* Peers that we do not read cannot be heard: they count as alive. */
-static void
-keep_paused(struct driver *d, uint64_t now)
-{
-	static const struct wire_frame beat = {.type = WIRE_HEARTBEAT};
-	struct peer *p, *after;
-
-	DL_FOREACH_SAFE (d->peers, p, after) {
-		if (p->peer != NULL && p->daemon)
-			(void)dispatch_frame(d->dispatch, p->peer, &beat, now,
-					     NULL);
-	}
-}
-
-static void
-start_requested(struct driver *d)
-{
-	struct cadre_error err = CADRE_ERROR_INIT;
-	uint32_t slots = d->launches;
-
-	d->launches = 0;
-	if (slots == 0 || launch(d, 1, slots, &err) == 0)
-		return;
-	(void)snprintf(d->jobs.why, sizeof(d->jobs.why), "%.390s", err.text);
-	expect(d, clock_now_ms());
-}
-
-/* Mutex held.  When it is due again. */
-static uint64_t
-pump_once(struct driver *d, bool look)
-{
-	uint64_t now = clock_now_ms();
-	uint64_t due;
-
-	start_requested(d);
-	if (look && jobs_look(&d->jobs, now))
-		expect(d, now);
-	close_silent(d, now);
-	if (d->paused)
-		keep_paused(d, now);
-	dispatch_tick(d->dispatch, now);
-	due = dispatch_deadline(d->dispatch);
-	if (jobs_deadline(&d->jobs, now) < due)
-		due = jobs_deadline(&d->jobs, now);
-	if (d->handshakes > 0 && now + HANDSHAKE_MS < due)
-		due = now + HANDSHAKE_MS;
-	if (d->paused && now + d->heartbeat_ms < due)
-		due = now + d->heartbeat_ms;
-	return due;
-}
-
-/* Room for all descriptors; fds is reused. */
-static size_t
-pump_fds(struct driver *d, struct pollfd **fds, size_t *room)
-{
-	size_t need = 1 + 2 * d->jobs.n;
-
-	if (need > *room) {
-		struct pollfd *more = realloc(*fds, need * sizeof(*more));
-
-		if (more == NULL)
-			return 0;
-		*fds = more;
-		*room = need;
-	}
-	(*fds)[0] = (struct pollfd){.fd = d->wake_fd, .events = POLLIN};
-	return 1 + jobs_pollfds(&d->jobs, *fds + 1);
-}
-
-static void
-pump_sleep(struct pollfd *fds, size_t n, uint64_t due)
-{
-	uint64_t now = clock_now_ms();
-	uint64_t count;
-	int timeout = -1;
-
-	if (due != UINT64_MAX)
-		timeout = due <= now		? 0
-			  : due - now > 3600000 ? 3600000
-						: (int)(due - now);
-	(void)poll(fds, (nfds_t)n, timeout);
-	if (n > 0 && fds[0].revents != 0)
-		(void)!read(fds[0].fd, &count, sizeof(count));
-}
-
-static bool
-any_news(const struct pollfd *fds, size_t n, uint64_t due)
-{
-	for (size_t i = 1; i < n; i++)
-		if (fds[i].revents != 0)
-			return true;
-	return clock_now_ms() >= due;
-}
-
-static void *
-pump_main(void *arg)
-{
-	struct driver *d = arg;
-	struct pollfd *fds = NULL;
-	size_t room = 0, n;
-	bool look = true;
-	uint64_t due;
-
-	pool_lock(d->pool);
-	while (!d->stop) {
-		due = pump_once(d, look);
-		n = pump_fds(d, &fds, &room);
-		d->pump_until = due;
-		pool_unlock(d->pool);
-		pump_sleep(fds, n, due);
-		look = any_news(fds, n, due);
-		pool_lock(d->pool);
-		d->pump_until = 0;
-	}
-	pool_unlock(d->pool);
-	free(fds);
-	return NULL;
-}
-
 /* --- begin and end --- */
 
 static void
@@ -754,27 +308,18 @@ driver_free(struct driver *d)
 	free(d);
 }
 
-/* Says goodbye to all peers and resolves what is open (mutex held). */
+/* Resolves what is open (mutex held). */
 static void
-part(struct driver *d, bool flush)
+finish(struct driver *d)
 {
-	const struct buf none = {0};
-	struct peer *p;
-
-	DL_FOREACH (d->peers, p) {
-		if (flush && p->daemon && p->peer != NULL)
-			send_frame(p, WIRE_EXIT, 0, &none);
-	}
+	peers_say_exit(d);
 	if (d->dispatch != NULL) {
 		dispatch_free(&d->dispatch);
 		submit_drain(d->pool);
 		driver_flush(d->pool);
 		pool_end(d->pool);
 	}
-	DL_FOREACH (d->peers, p) {
-		p->peer = NULL;
-		link_close(p->conn, "the pool was closed", flush);
-	}
+	peers_close(d, true);
 }
 
 static void
@@ -784,18 +329,15 @@ driver_close(struct cadre_pool *pool)
 
 	pool_lock(pool);
 	d->stop = true;
-	part(d, true);
+	finish(d);
 	pool->wake_due = true;
 	pool_unlock(pool);
-	if (d->pumping) {
-		wake_pump(d);
-		(void)pthread_join(d->pump, NULL);
-	}
+	pump_stop(d);
 	if (d->listener != NULL)
 		link_listener_free(&d->listener);
 	jobs_end(&d->jobs, 2 * d->grace_ms + 1000);
 	pool_lock(pool);
-	part(d, false);
+	peers_close(d, false);
 	pool_unlock(pool);
 	link_drain();
 	driver_free(d);
@@ -879,7 +421,7 @@ listen_on(struct driver *d, struct cadre_error *err)
 		rc = check_auth(d, pool->cfg, pool->url, err);
 	if (rc < 0)
 		return rc;
-	rc = link_listen(pool->url, &link_callbacks, d, &d->listener, &why);
+	rc = link_listen(pool->url, &peers_link_ops, d, &d->listener, &why);
 	if (rc == CADRE_EEXIST)
 		return error_set(err, rc,
 				 "another dispatcher listens at %s already: "
@@ -919,20 +461,9 @@ start_daemons(struct driver *d, struct cadre_error *err)
 				 "at least one",
 				 n_daemons, n_slots);
 	pool_lock(d->pool);
-	rc = launch(d, n_daemons, n_slots, err);
+	rc = driver_launch(d, n_daemons, n_slots, err);
 	pool_unlock(d->pool);
 	return rc;
-}
-
-static int
-start_pump(struct driver *d, struct cadre_error *err)
-{
-	int rc = pthread_create(&d->pump, NULL, pump_main, d);
-
-	if (rc != 0)
-		return error_sys(err, rc, "cannot start a thread");
-	d->pumping = true;
-	return 0;
 }
 
 static int
@@ -959,7 +490,7 @@ prepare(struct driver *d, struct cadre_error *err)
 	d->dispatch = dispatch_new(&settings, &dispatch_callbacks, d);
 	if (d->dispatch == NULL)
 		return error_nomem(err);
-	return address_random(SESSION_BYTES, d->session, err);
+	return address_random(DRIVER_SESSION, d->session, err);
 }
 
 int
@@ -980,7 +511,7 @@ driver_open(struct cadre_pool *pool, struct cadre_error *err)
 	if (rc == 0)
 		rc = start_daemons(d, err);
 	if (rc == 0)
-		rc = start_pump(d, err);
+		rc = pump_start(d, err);
 	if (rc < 0)
 		driver_close(pool);
 	return rc;

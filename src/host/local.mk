@@ -7,11 +7,14 @@ src_host_libhost_la_SOURCES = \
 	src/host/event.c src/host/event.h \
 	src/host/helper.c src/host/helper.h \
 	src/host/info.c \
+	src/host/inquiry.c src/host/inquiry.h \
 	src/host/jobs.c src/host/jobs.h \
 	src/host/map.c \
 	src/host/numbers.c src/host/numbers.h \
 	src/host/opts.c src/host/opts.h \
+	src/host/peers.c src/host/peers.h \
 	src/host/pool.c src/host/pool.h \
+	src/host/pump.c src/host/pump.h \
 	src/host/result.c src/host/result.h \
 	src/host/setting.c src/host/setting.h \
 	src/host/submit.c src/host/submit.h \
@@ -23,15 +26,17 @@ src_host_libhost_la_SOURCES = \
 # All that libcadre is made of, with its internal functions in sight.  The
 # modules' objects, not their convenience libraries: some of those contain each
 # other.
-src_host_libhost_la_LIBADD = \
+HOST_MODULES = \
 	$(src_launch_liblaunch_la_OBJECTS) $(src_place_libplace_la_OBJECTS) \
 	$(src_auth_libauth_la_OBJECTS) $(src_link_liblink_la_OBJECTS) \
 	$(src_dispatch_libdispatch_la_OBJECTS) \
 	$(src_engine_libnative_la_OBJECTS) $(src_engine_libcall_la_OBJECTS) \
 	$(src_wire_libwire_la_OBJECTS) $(src_value_libvalue_la_OBJECTS) \
-	$(src_util_libutil_la_OBJECTS) \
+	$(src_util_libutil_la_OBJECTS)
+src_host_libhost_la_LIBADD = $(HOST_MODULES) \
 	$(NNG_LIBS) $(HWLOC_LIBS) $(JANSSON_LIBS) $(SODIUM_LIBS) \
 	$(PTHREAD_LIBS) -ldl -lm
+EXTRA_src_host_libhost_la_DEPENDENCIES = $(HOST_MODULES)
 
 # The library.
 lib_LTLIBRARIES += libcadre.la
@@ -53,4 +58,19 @@ tests_unit_test_config_SOURCES = tests/unit/test_config.c
 tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 # What libcadre is made of, with its internal functions.
 tests_unit_test_config_LDADD = src/host/libhost.la $(UNIT_LIBS)
+
+# The public API with real daemons.
+check_PROGRAMS += tests/unit/test_host
+TESTS += tests/unit/test_host
+tests_unit_test_host_SOURCES = tests/unit/test_host.c \
+	tests/unit/host_rig.c tests/unit/host_rig.h
+HOST_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
+	-DTEST_BUILDDIR='"$(abs_top_builddir)"' \
+	-DTEST_SRCDIR='"$(abs_top_srcdir)"'
+HOST_TEST_NEEDS = cadred$(EXEEXT) cadre-reaper$(EXEEXT) cadre-native$(EXEEXT) \
+	tests/native/libtasks.la
+tests_unit_test_host_CPPFLAGS = $(HOST_TEST_CPPFLAGS)
+tests_unit_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_host_LDADD = libcadre.la $(UNIT_LIBS)
+EXTRA_tests_unit_test_host_DEPENDENCIES = $(HOST_TEST_NEEDS)
 endif

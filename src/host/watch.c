@@ -198,11 +198,11 @@ cadre_task_race(struct cadre_task *const *tasks, size_t n, int64_t timeout_ms,
 
 /*
  * Waits until test says that there is nothing more to wait for: it returns 1
- * to go on waiting, else the result.
+ * to go on waiting, else the result.  ran: callbacks have just been run.
  */
 static int
 watch(struct cadre_pool *pool, uint64_t deadline,
-      int (*test)(struct cadre_pool *pool, void *arg), void *arg)
+      int (*test)(struct cadre_pool *pool, bool ran, void *arg), void *arg)
 {
 	int rc;
 
@@ -211,7 +211,7 @@ watch(struct cadre_pool *pool, uint64_t deadline,
 		uint32_t ticket = wait_ticket();
 		bool ran = run_callbacks(pool);
 
-		rc = test(pool, arg);
+		rc = test(pool, ran, arg);
 		if (rc <= 0)
 			break;
 		if (pool_take_wake(pool)) {
@@ -229,14 +229,14 @@ watch(struct cadre_pool *pool, uint64_t deadline,
 
 /* How many outcomes and pieces of output there were since the last call. */
 static int
-test_news(struct cadre_pool *pool, void *arg)
+test_news(struct cadre_pool *pool, bool ran, void *arg)
 {
 	uint32_t now = atomic_load(&pool->resolved);
 
 	(void)arg;
 	if (atomic_load(&pool->ended))
 		return CADRE_ECLOSED;
-	return atomic_exchange(&pool->seen, now) != now ? 0 : 1;
+	return atomic_exchange(&pool->seen, now) != now || ran ? 0 : 1;
 }
 
 int
@@ -246,10 +246,6 @@ cadre_pool_wait(struct cadre_pool *pool, int64_t timeout_ms)
 
 	if (rc < 0)
 		return rc;
-	if (run_callbacks(pool)) {
-		(void)test_news(pool, NULL);
-		return 0;
-	}
 	return watch(pool, wait_deadline(timeout_ms), test_news, NULL);
 }
 
@@ -264,11 +260,12 @@ cadre_pool_track_next(struct cadre_pool *pool, bool on)
 }
 
 static int
-test_next(struct cadre_pool *pool, void *arg)
+test_next(struct cadre_pool *pool, bool ran, void *arg)
 {
 	struct cadre_task **ret = arg;
 	bool more;
 
+	(void)ran;
 	*ret = event_next(pool, &more);
 	if (*ret != NULL)
 		return 0;
@@ -298,12 +295,13 @@ struct ready_test {
 };
 
 static int
-test_ready(struct cadre_pool *pool, void *arg)
+test_ready(struct cadre_pool *pool, bool ran, void *arg)
 {
 	struct ready_test *want = arg;
 	struct cadre_info info;
 	int rc;
 
+	(void)ran;
 	rc = pool->ops->info(pool, &info, want->err);
 	if (rc < 0)
 		return rc;
