@@ -62,7 +62,7 @@ daemon_count(struct daemon *d)
 void
 daemon_retired(struct daemon *d)
 {
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		if (!d->slots[i].retired)
 			return;
 	leave_begin(d, DAEMON_EXIT_MAXTASKS, LEAVE_PATIENT,
@@ -75,7 +75,7 @@ on_tick(uv_timer_t *timer)
 	struct daemon *d = timer->data;
 	bool watching = false;
 
-	for (uint32_t i = 0; i < d->settings->slots; i++) {
+	for (uint32_t i = 0; i < d->slots_n; i++) {
 		worker_tick(&d->slots[i]);
 		watching |= d->slots[i].worker.inflight > 0;
 	}
@@ -95,7 +95,7 @@ is_reaper(void *arg, pid_t pid)
 {
 	struct daemon *d = arg;
 
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		if (d->slots[i].control.pid == pid)
 			return true;
 	return false;
@@ -137,7 +137,7 @@ on_everywhere(struct daemon *d, const struct wire_frame *frame)
 		uplink_close(&d->uplink, "out of memory", false);
 		return;
 	}
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		daemon_touch(d, &d->slots[i]);
 }
 
@@ -146,7 +146,7 @@ on_reset(struct daemon *d, const struct wire_frame *frame)
 {
 	(void)frame;
 	epochs_reset(&d->epochs);
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		slot_reset(&d->slots[i]);
 }
 
@@ -249,7 +249,7 @@ on_up(void *arg, const struct wire_frame *welcome)
 		leave_announce(d, "it was told to end before it was connected");
 		return;
 	}
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		slot_announce(&d->slots[i]);
 }
 
@@ -257,7 +257,7 @@ static void
 set_congested(struct daemon *d, bool congested)
 {
 	d->congested = congested;
-	for (uint32_t i = 0; i < d->settings->slots; i++) {
+	for (uint32_t i = 0; i < d->slots_n; i++) {
 		channel_pause(&d->slots[i].control.channel, congested);
 		channel_pause(&d->slots[i].worker.channel, congested);
 	}
@@ -270,7 +270,7 @@ redial(struct daemon *d)
 
 	d->restart = false;
 	epochs_reset(&d->epochs);
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		slot_forget(&d->slots[i]);
 	set_congested(d, false);
 	if (uplink_dial(&d->uplink, d->incarnation, true, &err) < 0) {
@@ -338,7 +338,7 @@ on_sent(void *arg)
 {
 	struct daemon *d = arg;
 
-	for (uint32_t i = 0; i < d->settings->slots; i++)
+	for (uint32_t i = 0; i < d->slots_n; i++)
 		command_release(&d->slots[i]);
 	if (d->congested && uplink_pending(&d->uplink) < PENDING_LOW)
 		set_congested(d, false);
@@ -381,7 +381,7 @@ on_prepare(uv_prepare_t *prepare)
 static void
 reaped(struct daemon *d, pid_t pid)
 {
-	for (uint32_t i = 0; i < d->settings->slots; i++) {
+	for (uint32_t i = 0; i < d->slots_n; i++) {
 		if (d->slots[i].control.pid != pid)
 			continue;
 		control_reaped(&d->slots[i]);
@@ -395,7 +395,7 @@ reaped(struct daemon *d, pid_t pid)
 static void
 reap_reapers(struct daemon *d)
 {
-	for (uint32_t i = 0; i < d->settings->slots; i++) {
+	for (uint32_t i = 0; i < d->slots_n; i++) {
 		pid_t pid = d->slots[i].control.pid;
 
 		if (pid > 0 && waitpid(pid, NULL, WNOHANG) == pid)
@@ -522,16 +522,13 @@ start(struct daemon *d, struct cadre_error *err)
 	int rc;
 
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	init_handles(d);
 	rc = prepare_place(d, err);
 	if (rc < 0)
 		return rc;
 	d->slots = calloc(s->slots, sizeof(*d->slots));
 	if (d->slots == NULL)
 		return error_nomem(err);
-	rc = uplink_init(&d->uplink, &d->loop, s, &uplink_ops, d, err);
-	if (rc < 0)
-		return rc;
-	init_handles(d);
 	/* The reapers come before the transport starts its threads. */
 	for (d->slots_n = 0; d->slots_n < s->slots; d->slots_n++) {
 		rc = slot_init(&d->slots[d->slots_n], d, d->slots_n, err);
@@ -583,7 +580,9 @@ daemon_run(const struct settings *settings)
 	struct daemon d = {.settings = settings, .worker_output = -1};
 
 	(void)signal(SIGPIPE, SIG_IGN);
-	if (uv_loop_init(&d.loop) < 0) {
+	if (uv_loop_init(&d.loop) < 0 ||
+	    uplink_init(&d.uplink, &d.loop, settings, &uplink_ops, &d, &err) <
+		    0) {
 		log_err("cannot start an event loop");
 		return DAEMON_EXIT_FAILED;
 	}

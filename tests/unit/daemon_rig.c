@@ -372,15 +372,37 @@ send_task(struct rig *g, uint16_t type, uint32_t slot, uint8_t flags,
 	buf_reset(&g->fields);
 }
 
-uint64_t
-rig_shell(struct rig *g, uint32_t slot, const char *script, uint64_t timeout_ms)
+static void
+put_shell(struct rig *g, const char *script)
 {
 	wire_put_u64(&g->fields, WIRE_TAG_ENGINE, WIRE_ENGINE_COMMAND);
 	wire_put_str(&g->fields, WIRE_TAG_ARGV, "/bin/sh");
 	wire_put_str(&g->fields, WIRE_TAG_ARGV, "-c");
 	wire_put_str(&g->fields, WIRE_TAG_ARGV, script);
+}
+
+uint64_t
+rig_shell(struct rig *g, uint32_t slot, const char *script, uint64_t timeout_ms)
+{
+	put_shell(g, script);
 	send_task(g, WIRE_TASK, slot, 0, ++g->task, timeout_ms, NULL, 0);
 	return g->task;
+}
+
+uint64_t
+rig_shell_input(struct rig *g, uint32_t slot, const char *script,
+		const void *input, size_t len)
+{
+	put_shell(g, script);
+	send_task(g, WIRE_TASK, slot, 0, ++g->task, 0, input, len);
+	return g->task;
+}
+
+void
+rig_everywhere_shell(struct rig *g, const char *script, uint64_t epoch)
+{
+	put_shell(g, script);
+	send_task(g, WIRE_EVERYWHERE, 0, 0, epoch, 0, NULL, 0);
 }
 
 static void

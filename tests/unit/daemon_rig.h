@@ -65,12 +65,16 @@ void rig_plain(struct rig *g, uint16_t type, uint8_t code, uint64_t task,
 /* Tasks; flags and timeout_ms as on the wire.  They return the task's id. */
 uint64_t rig_shell(struct rig *g, uint32_t slot, const char *script,
 		   uint64_t timeout_ms);
+/* With standard input, and further fields that are in g->fields already. */
+uint64_t rig_shell_input(struct rig *g, uint32_t slot, const char *script,
+			 const void *input, size_t len);
 uint64_t rig_native(struct rig *g, uint32_t slot, const char *function,
 		    uint64_t timeout_ms);
 uint64_t rig_native_payload(struct rig *g, uint32_t slot, const char *function,
 			    const void *payload, size_t len);
 void rig_everywhere(struct rig *g, const char *function, uint64_t epoch,
 		    uint8_t flags);
+void rig_everywhere_shell(struct rig *g, const char *script, uint64_t epoch);
 
 /* The next frame but heartbeats; borrowed until the next call. */
 const struct wire_frame *rig_next(struct rig *g);

@@ -764,6 +764,223 @@ nobody_to_dial_is_an_error(void **unused)
 	rig_tidy(&g);
 }
 
+static void
+large_input_and_output_of_commands(void **unused)
+{
+	const size_t n = 3000000;
+	uint8_t *bytes = malloc(n);
+	const struct wire_frame *frame;
+	uint64_t task;
+	struct rig g;
+
+	(void)unused;
+	assert_non_null(bytes);
+	for (size_t i = 0; i < n; i++)
+		bytes[i] = (uint8_t)(i * 7 >> 5);
+	rig_start(&g, one_slot, 1);
+	task = rig_shell_input(&g, 0, "cat", bytes, n);
+	frame = rig_result(&g, task, CADRE_OUTCOME_VALUE);
+	assert_int_equal(frame->payload_len, n);
+	assert_memory_equal(frame->payload, bytes, n);
+	rig_stop(&g);
+	free(bytes);
+}
+
+static void
+every_slot_applies_epochs_of_commands(void **unused)
+{
+	char script[256];
+	const struct wire_frame *frame;
+	unsigned int slots = 0;
+	uint64_t task;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, two_slots, 2);
+	(void)snprintf(script, sizeof(script), "touch %s/slot.$CADRE_SLOT",
+		       g.dir);
+	rig_everywhere_shell(&g, script, 1);
+	for (int i = 0; i < 2; i++) {
+		frame = rig_expect(&g, WIRE_EPOCH);
+		assert_int_equal(frame->task, 1);
+		assert_int_equal(frame->code, CADRE_OUTCOME_VALUE);
+		slots |= 1u << frame->slot;
+	}
+	assert_int_equal(slots, 3);
+	(void)snprintf(script, sizeof(script), "ls %s/slot.1 %s/slot.2", g.dir,
+		       g.dir);
+	task = rig_shell(&g, 1, script, 0);
+	(void)rig_result(&g, task, CADRE_OUTCOME_VALUE);
+	rig_everywhere_shell(&g, "exit 4", 2);
+	for (int i = 0; i < 4; i++) {
+		frame = rig_next(&g);
+		assert_true(frame->type == WIRE_EPOCH ||
+			    frame->type == WIRE_SLOT_DOWN);
+		if (frame->type == WIRE_EPOCH)
+			assert_int_equal(frame->code, CADRE_OUTCOME_EXIT);
+	}
+	rig_stop(&g);
+}
+
+static void
+a_full_window_is_cancelled_one_by_one(void **unused)
+{
+	enum { N = 4000 };
+	uint64_t running, first;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, one_slot, 1);
+	running = rig_native(&g, 0, "polite", 0);
+	(void)rig_expect(&g, WIRE_OUTPUT);
+	first = rig_native(&g, 0, "noop", 0);
+	for (int i = 1; i < N; i++)
+		(void)rig_native(&g, 0, "noop", 0);
+	for (uint64_t i = 0; i < N; i++)
+		rig_plain(&g, WIRE_CANCEL, WIRE_CANCEL_USER, first + i, 0);
+	for (uint64_t i = 0; i < N; i++)
+		(void)rig_result(&g, first + i, CADRE_OUTCOME_CANCELLED);
+	rig_plain(&g, WIRE_CANCEL, WIRE_CANCEL_USER, running, 0);
+	(void)rig_result(&g, running, CADRE_OUTCOME_CANCELLED);
+	first = rig_native(&g, 0, "noop", 0);
+	(void)rig_result(&g, first, CADRE_OUTCOME_VALUE);
+	rig_stop(&g);
+}
+
+/* Resident memory in kilobytes. */
+static long
+resident(pid_t pid)
+{
+	char path[64], line[128];
+	long kb = 0;
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	f = fopen(path, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof(line), f) != NULL)
+		if (sscanf(line, "VmRSS: %ld", &kb) == 1)
+			break;
+	(void)fclose(f);
+	return kb;
+}
+
+static void
+flooding_output_is_stopped_and_not_stored(void **unused)
+{
+	enum { MEGABYTES = 100 };
+	char script[1024], path[128];
+	uint64_t task, bytes = 0, since = clock_now_ms();
+	const struct wire_frame *frame;
+	long written = 0, before = -1, kb;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, one_slot, 1);
+	(void)snprintf(path, sizeof(path), "%s/written", g.dir);
+	(void)snprintf(script, sizeof(script),
+		       "i=0; while [ $i -lt %d ]; do head -c 1048576 /dev/zero;"
+		       " i=$((i+1)); echo $i > %s.new; mv %s.new %s; done",
+		       MEGABYTES, path, path, path);
+	kb = resident(g.pid);
+	link_pause(g.conn, true);
+	wire_put_u64(&g.fields, WIRE_TAG_OUTPUT, WIRE_OUTPUT_STREAM);
+	task = rig_shell_input(&g, 0, script, NULL, 0);
+	/* Until it does not get on any more. */
+	while (written < MEGABYTES &&
+	       (written != before || clock_now_ms() - since < 500)) {
+		if (written != before)
+			since = clock_now_ms();
+		before = written;
+		written = rig_read_number(path);
+		(void)usleep(5000);
+	}
+	assert_true(written < MEGABYTES / 2);
+	assert_true(resident(g.pid) - kb < 40000);
+	link_pause(g.conn, false);
+	do {
+		frame = rig_next(&g);
+		if (frame->type != WIRE_STARTED)
+			bytes += frame->payload_len;
+	} while (frame->type != WIRE_RESULT);
+	assert_int_equal(frame->task, task);
+	assert_int_equal(frame->code, CADRE_OUTCOME_VALUE);
+	assert_int_equal(bytes, (uint64_t)MEGABYTES << 20);
+	rig_stop(&g);
+}
+
+static void
+a_worker_that_cannot_start_is_reported(void **unused)
+{
+	static const char *const options[] = {"--slots", "1", "--memory-limit",
+					      "100K", NULL};
+	uint64_t task;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, options, 1);
+	task = rig_native(&g, 0, "noop", 0);
+	(void)rig_result(&g, task, CADRE_OUTCOME_ERROR);
+	rig_stop(&g);
+}
+
+static void
+a_silent_dispatcher_is_dialled_anew(void **unused)
+{
+	static const char *const options[] = {"--slots", "1", "--autoexit",
+					      "no", NULL};
+	struct rig g;
+	int status;
+
+	(void)unused;
+	rig_listen(&g);
+	g.heartbeat_ms = 50;
+	rig_spawn(&g, options);
+	rig_wait_up(&g, 2);
+	assert_int_equal(g.previous, RIG_INCARNATION);
+	assert_int_equal(kill(g.pid, SIGTERM), 0);
+	status = rig_wait(&g);
+	assert_int_equal(WEXITSTATUS(status), 0);
+	rig_tidy(&g);
+}
+
+static void
+a_daemon_that_was_given_up_starts_over(void **unused)
+{
+	uint64_t task;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, one_slot, 1);
+	rig_plain(&g, WIRE_RESTART, 0, 0, 0);
+	rig_wait_up(&g, 2);
+	(void)rig_expect(&g, WIRE_SLOT_UP);
+	task = rig_native(&g, 0, "noop", 0);
+	(void)rig_result(&g, task, CADRE_OUTCOME_VALUE);
+	rig_stop(&g);
+}
+
+static void
+too_few_files_are_one_sentence(void **unused)
+{
+	char command[512], text[512] = "";
+	size_t n;
+	FILE *f;
+
+	(void)unused;
+	(void)snprintf(command, sizeof(command),
+		       "ulimit -n 100; exec %s --slots 50 ipc:///nowhere 2>&1",
+		       rig_built("cadred"));
+	f = popen(command, "re");
+	assert_non_null(f);
+	n = fread(text, 1, sizeof(text) - 1, f);
+	text[n] = '\0';
+	assert_int_equal(WEXITSTATUS(pclose(f)), 1);
+	assert_non_null(strstr(text, "50 slots need"));
+	assert_non_null(strstr(text, "ulimit -n"));
+	assert_ptr_equal(strchr(text, '\n'), text + n - 1);
+}
+
 int
 main(void)
 {
@@ -796,6 +1013,14 @@ main(void)
 		cmocka_unit_test(heartbeats_are_sent),
 		cmocka_unit_test(native_tasks_can_run_within_the_daemon),
 		cmocka_unit_test(nobody_to_dial_is_an_error),
+		cmocka_unit_test(large_input_and_output_of_commands),
+		cmocka_unit_test(every_slot_applies_epochs_of_commands),
+		cmocka_unit_test(a_full_window_is_cancelled_one_by_one),
+		cmocka_unit_test(flooding_output_is_stopped_and_not_stored),
+		cmocka_unit_test(a_worker_that_cannot_start_is_reported),
+		cmocka_unit_test(a_silent_dispatcher_is_dialled_anew),
+		cmocka_unit_test(a_daemon_that_was_given_up_starts_over),
+		cmocka_unit_test(too_few_files_are_one_sentence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
