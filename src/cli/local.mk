@@ -13,6 +13,7 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/poolopts.c src/cli/poolopts.h \
 	src/cli/profile.c src/cli/profile.h \
 	src/cli/progress.c src/cli/progress.h \
+	src/cli/quiesce.c src/cli/quiesce.h \
 	src/cli/reader.c src/cli/reader.h \
 	src/cli/record.c src/cli/record.h \
 	src/cli/results.c src/cli/results.h \

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/quiesce.h"
 #include "cli/shell.h"
 #include "cli/signals.h"
 #include "cli/sources.h"
@@ -427,6 +428,8 @@ tear_down(struct map *map)
 	if (map->output != NULL)
 		flush(map);
 	progress_finish(&map->progress);
+	if (map->pool != NULL && map->stopping && map->o.pool.name == NULL)
+		quiesce(map->pool);
 	cadre_pool_close(&map->pool);
 	if (joblog_close(&map->joblog, &err) < 0)
 		map_fail(map, &err);

@@ -118,43 +118,51 @@ poolopts_config(const struct poolopts *o, struct cadre_config **ret,
 	return 0;
 }
 
-/* -p names a dispatcher of cadre start, whose record has its URL; or one that
- * another program serves, which libcadre finds. */
 static int
-resolve_name(const struct poolopts *o, char **ret_url, struct cadre_error *err)
+open_config(const struct poolopts *o, struct cadre_pool **ret,
+	    struct cadre_error *err)
 {
-	struct profile p;
+	struct cadre_config *cfg;
+	int rc = poolopts_config(o, &cfg, err);
 
-	*ret_url = NULL;
-	if (o->name == NULL || strstr(o->name, "://") != NULL)
-		return 0;
+	if (rc < 0)
+		return rc;
+	rc = cadre_pool_open(cfg, ret, err);
+	cadre_config_free(&cfg);
+	return rc;
+}
+
+/* The record that cadre start has left tells the URL; without one, libcadre
+ * may find a dispatcher that another program serves under that name. */
+static int
+open_named(const struct poolopts *o, struct cadre_pool **ret,
+	   struct cadre_error *err)
+{
+	struct cadre_error unknown = CADRE_ERROR_INIT;
+	struct poolopts resolved = *o;
+	struct profile p = {0};
+	int rc;
+
 	if (profile_check_name(o->name, err) < 0)
 		return CADRE_EINVAL;
-	if (profile_read(o->name, &p, NULL) == 0)
-		*ret_url = p.url;
-	return 0;
+	if (profile_read(o->name, &p, &unknown) == 0) {
+		resolved.name = p.url;
+		resolved.auth = o->auth != NULL ? o->auth : p.auth;
+	}
+	rc = open_config(&resolved, ret, p.url != NULL ? err : NULL);
+	if (rc < 0 && p.url == NULL)
+		return error_set(err, CADRE_ENOENT, "%s", unknown.text);
+	profile_fini(&p);
+	return rc;
 }
 
 int
 poolopts_open(const struct poolopts *o, struct cadre_pool **ret,
 	      struct cadre_error *err)
 {
-	struct poolopts resolved = *o;
-	struct cadre_config *cfg;
-	char *url;
-	int rc = resolve_name(o, &url, err);
-
-	if (rc < 0)
-		return rc;
-	if (url != NULL)
-		resolved.name = url;
-	rc = poolopts_config(&resolved, &cfg, err);
-	free(url);
-	if (rc < 0)
-		return rc;
-	rc = cadre_pool_open(cfg, ret, err);
-	cadre_config_free(&cfg);
-	return rc;
+	if (o->name != NULL && strstr(o->name, "://") == NULL)
+		return open_named(o, ret, err);
+	return open_config(o, ret, err);
 }
 
 uint32_t

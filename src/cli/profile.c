@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,14 +63,26 @@ record_path(const char *name, char *ret, size_t size)
 	return n < (int)size ? 0 : CADRE_ENOENT;
 }
 
+/* True if the process lives and is a cadre, not another one that was given the
+ * same number. */
 static bool
 lives(pid_t pid)
 {
-	return kill(pid, 0) == 0 || errno == EPERM;
+	char path[32], name[16] = "";
+	ssize_t n;
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return false;
+	n = read(fd, name, sizeof(name) - 1);
+	(void)close(fd);
+	return n > 0 && strcmp(name, "cadre\n") == 0;
 }
 
 int
-profile_write(const char *name, pid_t pid, const char *url,
+profile_write(const char *name, const struct profile *p,
 	      struct cadre_error *err)
 {
 	char path[2200], next[2220];
@@ -83,7 +94,8 @@ profile_write(const char *name, pid_t pid, const char *url,
 				 "there is no private directory for the "
 				 "record of \"%s\"",
 				 name);
-	record = json_pack("{s:i, s:s}", "pid", (int)pid, "url", url);
+	record = json_pack("{s:i, s:s, s:s*}", "pid", (int)p->pid, "url",
+			   p->url, "auth", p->auth);
 	if (record == NULL)
 		return error_nomem(err);
 	(void)snprintf(next, sizeof(next), "%s.%ld", path, (long)getpid());
@@ -101,10 +113,10 @@ static int
 parse(const char *path, struct profile *ret)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	struct profile p = {0, NULL};
+	const char *url, *auth = NULL;
+	struct profile p = {0};
 	struct stat st;
 	json_t *record;
-	const char *url;
 	int pid;
 
 	if (fd < 0)
@@ -116,14 +128,18 @@ parse(const char *path, struct profile *ret)
 	}
 	record = json_loadfd(fd, 0, NULL);
 	(void)close(fd);
-	if (json_unpack(record, "{s:i, s:s}", "pid", &pid, "url", &url) == 0 &&
+	if (json_unpack(record, "{s:i, s:s, s?s}", "pid", &pid, "url", &url,
+			"auth", &auth) == 0 &&
 	    pid > 0) {
 		p.pid = pid;
 		p.url = strdup(url);
+		p.auth = auth != NULL ? strdup(auth) : NULL;
 	}
 	json_decref(record);
-	if (p.url == NULL)
+	if (p.url == NULL || (auth != NULL && p.auth == NULL)) {
+		profile_fini(&p);
 		return CADRE_ENOENT;
+	}
 	*ret = p;
 	return 0;
 }
@@ -163,5 +179,6 @@ void
 profile_fini(struct profile *p)
 {
 	free(p->url);
-	*p = (struct profile){0, NULL};
+	free(p->auth);
+	*p = (struct profile){0};
 }

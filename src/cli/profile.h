@@ -14,12 +14,13 @@
 
 struct profile {
 	pid_t pid;
-	char *url; /* owned */
+	char *url;  /* owned */
+	char *auth; /* owned; NULL: the default */
 };
 
 /* CADRE_EINVAL unless name can be the name of a file. */
 int profile_check_name(const char *name, struct cadre_error *err);
-int profile_write(const char *name, pid_t pid, const char *url,
+int profile_write(const char *name, const struct profile *p,
 		  struct cadre_error *err);
 /* CADRE_ENOENT if there is no record whose process still lives. */
 int profile_read(const char *name, struct profile *ret,

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "cli/poolopts.h"
+#include "cli/quiesce.h"
 #include "cli/record.h"
 #include "cli/signals.h"
 #include "cli/stdinopt.h"
@@ -122,7 +123,7 @@ stopped_status(void)
 }
 
 static int
-run(struct cadre_pool *pool, struct cadre_opts *opts, char **argv,
+run(struct cadre_pool *pool, bool shared, struct cadre_opts *opts, char **argv,
     int *ret_status, struct cadre_error *err)
 {
 	struct record r = {.seq = 1};
@@ -140,11 +141,11 @@ run(struct cadre_pool *pool, struct cadre_opts *opts, char **argv,
 		explain(&r, argv[0]);
 	*ret_status = record_status(&r);
 	cadre_task_unref(&task);
-	if (!whole || stream_error() != 0) {
-		cadre_pool_close(&pool);
-		*ret_status = stopped_status();
-	}
+	if (!whole && !shared)
+		quiesce(pool);
 	cadre_pool_close(&pool);
+	if (!whole || stream_error() != 0)
+		*ret_status = stopped_status();
 	return 0;
 }
 
@@ -170,7 +171,8 @@ run_main(int argc, char **argv)
 	if (rc == 0)
 		rc = poolopts_open(&o.pool, &pool, &err);
 	if (rc == 0)
-		rc = run(pool, opts, argv + first, &status, &err);
+		rc = run(pool, o.pool.name != NULL, opts, argv + first, &status,
+			 &err);
 	if (rc < 0) {
 		cadre_pool_close(&pool);
 		status = cli_fail(&run_command, &err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -127,7 +128,7 @@ static int
 foreground(const struct startopts *o, const char *name, struct cadre_error *err)
 {
 	struct cadre_pool *pool;
-	struct profile other;
+	struct profile other, own = {.pid = getpid()};
 	int rc = profile_read(name, &other, NULL);
 
 	if (rc == 0) {
@@ -138,12 +139,16 @@ foreground(const struct startopts *o, const char *name, struct cadre_error *err)
 		profile_fini(&other);
 		return rc;
 	}
+	/* By which stop knows it, whatever the program file is called. */
+	(void)prctl(PR_SET_NAME, "cadre");
 	rc = signals_open(err);
 	if (rc == 0)
 		rc = open_pool(o, name, &pool, err);
 	if (rc < 0)
 		return rc;
-	rc = profile_write(name, getpid(), cadre_pool_url(pool), err);
+	own.url = (char *)cadre_pool_url(pool);
+	own.auth = (char *)o->pool.auth;
+	rc = profile_write(name, &own, err);
 	if (rc == 0) {
 		if (o->notify)
 			notify('+', cadre_pool_url(pool));
@@ -268,6 +273,9 @@ start_main(int argc, char **argv)
 		return status;
 	}
 	name = o.pool.name != NULL ? o.pool.name : PROFILE_DEFAULT;
+	/* It must not live on in daemons: the reader waits for its end. */
+	if (o.notify)
+		(void)fcntl(NOTIFY_FD, F_SETFD, FD_CLOEXEC);
 	rc = profile_check_name(name, &err);
 	if (rc == 0 && first < argc)
 		rc = error_set(&err, CADRE_EINVAL, "\"%.60s\" is not an option",

@@ -14,7 +14,7 @@
 #include "util/error.h"
 
 #define LOOK_MS 50
-#define FORCE_WAIT_MS 15000
+#define FORCE_WAIT_MS 10000
 
 struct stopopts {
 	struct poolopts pool;
@@ -58,24 +58,41 @@ await_idle(struct cadre_pool *pool, struct cadre_error *err)
 	}
 }
 
-/* Waits until the process is gone; with force it is killed if it stays. */
-static int
-await_end(int pidfd, const struct profile *p, bool force,
-	  struct cadre_error *err)
+/* True once the process is gone. */
+static bool
+await_end(int pidfd, int timeout_ms)
 {
 	struct pollfd pfd = {.fd = pidfd, .events = POLLIN};
 	int n;
 
-	while ((n = poll(&pfd, 1, force ? FORCE_WAIT_MS : -1)) < 0 &&
-	       errno == EINTR)
+	while ((n = poll(&pfd, 1, timeout_ms)) < 0 && errno == EINTR)
 		;
-	if (n > 0)
-		return 0;
-	if (syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, NULL, 0) < 0 &&
+	return n > 0;
+}
+
+static int
+send_signal(int pidfd, int signo, const struct profile *p,
+	    struct cadre_error *err)
+{
+	if (syscall(SYS_pidfd_send_signal, pidfd, signo, NULL, 0) < 0 &&
 	    errno != ESRCH)
-		return error_sys(err, errno, "cannot kill process %ld",
+		return error_sys(err, errno, "cannot signal process %ld",
 				 (long)p->pid);
 	return 0;
+}
+
+/* The signal ends it as a request would; a dispatcher that hangs is killed. */
+static int
+force_end(int pidfd, const struct profile *p, struct cadre_error *err)
+{
+	int rc = send_signal(pidfd, SIGTERM, p, err);
+
+	if (rc < 0 || await_end(pidfd, FORCE_WAIT_MS))
+		return rc;
+	rc = send_signal(pidfd, SIGKILL, p, err);
+	if (rc == 0)
+		(void)await_end(pidfd, FORCE_WAIT_MS);
+	return rc;
 }
 
 static int
@@ -84,7 +101,7 @@ ask(const struct stopopts *o, struct cadre_error *err)
 	struct cadre_pool *pool = NULL;
 	int rc = poolopts_open(&o->pool, &pool, err);
 
-	if (rc == 0 && !o->force)
+	if (rc == 0)
 		rc = await_idle(pool, err);
 	if (rc == 0)
 		rc = cadre_pool_shutdown(pool, err);
@@ -95,7 +112,6 @@ ask(const struct stopopts *o, struct cadre_error *err)
 static int
 stop(const struct stopopts *o, struct cadre_error *err)
 {
-	struct cadre_error ignored = CADRE_ERROR_INIT;
 	struct profile p;
 	int pidfd;
 	int rc = profile_read(o->pool.name, &p, err);
@@ -103,10 +119,15 @@ stop(const struct stopopts *o, struct cadre_error *err)
 	if (rc < 0)
 		return rc;
 	pidfd = (int)syscall(SYS_pidfd_open, p.pid, 0);
-	/* A dispatcher that does not answer can still be killed. */
-	rc = ask(o, o->force ? &ignored : err);
-	if (pidfd >= 0 && (rc == 0 || o->force))
-		rc = await_end(pidfd, &p, o->force, err);
+	if (pidfd < 0)
+		rc = error_sys(err, errno, "cannot watch process %ld",
+			       (long)p.pid);
+	else if (o->force)
+		rc = force_end(pidfd, &p, err);
+	else
+		rc = ask(o, err);
+	if (rc == 0 && !o->force)
+		(void)await_end(pidfd, -1);
 	if (pidfd >= 0)
 		(void)close(pidfd);
 	if (rc == 0)
