@@ -160,6 +160,19 @@ event_done(struct cadre_task *t)
 	pthread_mutex_unlock(&pool->event_lock);
 }
 
+void
+event_settle(struct cadre_task *t)
+{
+	struct task_extra *extra = atomic_load(&t->extra);
+
+	if (extra == NULL)
+		return;
+	pthread_mutex_lock(&t->pool->event_lock);
+	queue_done(t->pool, t, extra);
+	pthread_mutex_unlock(&t->pool->event_lock);
+	(void)event_process(t->pool);
+}
+
 static void
 run_event(struct event *e)
 {

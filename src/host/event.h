@@ -35,6 +35,9 @@ void event_output(struct cadre_task *t, int which, const void *data,
 		  size_t len);
 /* The task has just been resolved (pool's mutex held). */
 void event_done(struct cadre_task *t);
+/* Runs what is due of a task that was found resolved; it may not be queued yet.
+ */
+void event_settle(struct cadre_task *t);
 /* Runs the callbacks that are due, unless another thread is at it.  Returns how
  * many ran. */
 int event_process(struct cadre_pool *pool);

@@ -60,8 +60,8 @@ tests_unit_test_config_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_config_LDADD = src/host/libhost.la $(UNIT_LIBS)
 
 # The public API with real daemons.
-check_PROGRAMS += tests/unit/test_host
-TESTS += tests/unit/test_host
+check_PROGRAMS += tests/unit/test_host tests/unit/test_host_pools
+TESTS += tests/unit/test_host tests/unit/test_host_pools
 tests_unit_test_host_SOURCES = tests/unit/test_host.c \
 	tests/unit/host_rig.c tests/unit/host_rig.h
 HOST_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests/unit \
@@ -73,4 +73,10 @@ tests_unit_test_host_CPPFLAGS = $(HOST_TEST_CPPFLAGS)
 tests_unit_test_host_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_host_LDADD = libcadre.la $(UNIT_LIBS)
 EXTRA_tests_unit_test_host_DEPENDENCIES = $(HOST_TEST_NEEDS)
+tests_unit_test_host_pools_SOURCES = tests/unit/test_host_pools.c \
+	tests/unit/host_rig.c tests/unit/host_rig.h
+tests_unit_test_host_pools_CPPFLAGS = $(HOST_TEST_CPPFLAGS)
+tests_unit_test_host_pools_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_host_pools_LDADD = libcadre.la $(UNIT_LIBS)
+EXTRA_tests_unit_test_host_pools_DEPENDENCIES = $(HOST_TEST_NEEDS)
 endif

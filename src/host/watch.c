@@ -68,6 +68,8 @@ wait_task(struct cadre_task *t, uint64_t deadline)
 {
 	int rc = task_resolved(t) ? 0 : wait_open(t, deadline);
 
+	if (rc == 0)
+		event_settle(t);
 	(void)run_callbacks(t->pool);
 	return rc;
 }

@@ -32,8 +32,8 @@ teardown(void **state)
 static void
 check_text(const char *data, size_t len, const char *text)
 {
-	assert_int_equal(len, strlen(text));
-	assert_memory_equal(data, text, len);
+	if (len != strlen(text) || memcmp(data, text, len) != 0)
+		fail_msg("\"%.*s\" instead of \"%s\"", (int)len, data, text);
 }
 
 static void
