@@ -87,5 +87,5 @@ alarm_tick(struct dispatch *d)
 {
 	while (d->alarms_n > 0 && d->alarms[0].at <= d->now)
 		life_stop(d, d->alarms[0].task, CADRE_OUTCOME_TIMEOUT,
-			  "its deadline has passed");
+			  "timed out: its deadline has passed");
 }

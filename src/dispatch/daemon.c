@@ -427,7 +427,7 @@ dispatch_leave(struct dispatch *d, uint32_t slots, uint64_t now)
 	const struct wire_frame frame = {.type = WIRE_LEAVE};
 	uint32_t leave = 0;
 
-	d->now = now;
+	dispatch_advance(d, now);
 	for (int pass = 0; pass < 2; pass++) {
 		struct dispatch_peer *peer;
 

@@ -103,7 +103,7 @@ dispatch_submit(struct dispatch *d, const struct dispatch_spec *spec,
 	struct task *task;
 	int rc;
 
-	d->now = now;
+	dispatch_advance(d, now);
 	rc = life_new(d, spec, body, owner, 0, &task);
 	if (rc < 0)
 		return rc;
@@ -119,7 +119,7 @@ dispatch_cancel(struct dispatch *d, uint64_t id, uint64_t now)
 {
 	struct task *task = table_find(d, id);
 
-	d->now = now;
+	dispatch_advance(d, now);
 	if (task == NULL || task->state == CADRE_DONE)
 		return CADRE_ENOENT;
 	life_stop(d, task, CADRE_OUTCOME_CANCELLED, NULL);
@@ -139,7 +139,7 @@ dispatch_state(const struct dispatch *d, uint64_t id)
 void
 dispatch_tick(struct dispatch *d, uint64_t now)
 {
-	d->now = now;
+	dispatch_advance(d, now);
 	alarm_tick(d);
 	peer_tick(d);
 	credit_settle(d);

@@ -17,11 +17,12 @@
  * gets what and when, and what becomes of tasks when peers are lost.
  *
  * A state machine without IO, clock or threads: events come in by the functions
- * below, each with the time now (monotonic milliseconds); actions go out by the
- * ops.  Ops are called within the event that caused them and must not call back
- * into the dispatcher.  Not thread-safe: the driver holds one lock around it.
- * Every event may be followed by dispatch_deadline to learn when the next tick
- * is due.
+ * below, each with the time now (monotonic milliseconds; one that lies before
+ * that of an earlier event counts as the same); actions go out by the ops.  Ops
+ * are called within the event that caused them and must not call back into the
+ * dispatcher.  Not thread-safe: the driver holds one lock around it. Every
+ * event may be followed by dispatch_deadline to learn when the next tick is
+ * due.
  *
  * Who gets what: of the ready tasks that a slot's daemon has the engine for,
  * the one with the highest priority that has been ready longest.  Idle slots
@@ -41,8 +42,10 @@
  *   STARTED                             retry policy, DISPATCH_LOST
  *
  * so a daemon sends the start record of a task without WIRE_WINDOW before it
- * begins.  Retries after an evaluation error, exit status or time-out go to the
- * end of the queue, the others to its head.
+ * begins, and a TASK that names a worker from before the slot's last SLOT_DOWN
+ * was given away already when that arrived: the daemon must not run it (it may
+ * drop it, or return it).  Retries after an evaluation error, exit status or
+ * time-out go to the end of the queue, the others to its head.
  *
  * Every frame of a daemon names the incarnation of its WELCOME, or it is
  * refused and answered by RESTART.
@@ -188,8 +191,8 @@ int dispatch_frame(struct dispatch *d, struct dispatch_peer *peer,
 /* The connection ended.  Frees the peer. */
 void dispatch_peer_lost(struct dispatch *d, struct dispatch_peer *peer,
 			const char *reason, uint64_t now);
-/* Ask daemons with together at least n slots to leave once idle; returns how
- * many slots that will be. */
+/* Ask daemons with together at least n slots to leave once idle, idle ones
+ * first; returns how many slots that will be. */
 uint32_t dispatch_leave(struct dispatch *d, uint32_t slots, uint64_t now);
 /* Daemons are on their way (launched, not yet connected): the idle limit does
  * not run while n > 0. */

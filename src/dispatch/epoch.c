@@ -258,7 +258,7 @@ dispatch_everywhere(struct dispatch *d, const struct dispatch_spec *spec,
 		    const struct dispatch_body *body, void *owner, uint64_t now,
 		    uint64_t *ret_epoch)
 {
-	d->now = now;
+	dispatch_advance(d, now);
 	return epoch_add(d, spec, body, owner, NULL, ret_epoch);
 }
 
@@ -268,7 +268,7 @@ dispatch_reset(struct dispatch *d, uint64_t now)
 	const struct wire_frame frame = {.type = WIRE_RESET};
 	struct dispatch_peer *peer;
 
-	d->now = now;
+	dispatch_advance(d, now);
 	epoch_reset(d, CADRE_OUTCOME_CANCELLED);
 	DL_FOREACH (d->peers, peer) {
 		if (peer->role == WIRE_ROLE_DAEMON)

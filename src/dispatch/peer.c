@@ -87,7 +87,7 @@ dispatch_peer_up(struct dispatch *d, const struct wire_frame *hello, void *conn,
 	struct dispatch_peer *peer;
 	int rc = 0;
 
-	d->now = now;
+	dispatch_advance(d, now);
 	if (role != WIRE_ROLE_DAEMON && role != WIRE_ROLE_HOST)
 		return CADRE_EPROTO;
 	peer = calloc(1, sizeof(*peer));
@@ -124,7 +124,7 @@ void
 dispatch_peer_ready(struct dispatch *d, struct dispatch_peer *peer,
 		    uint64_t now)
 {
-	d->now = now;
+	dispatch_advance(d, now);
 	if (peer->role == WIRE_ROLE_DAEMON)
 		epoch_greet(d, peer);
 }
@@ -133,7 +133,7 @@ void
 dispatch_peer_lost(struct dispatch *d, struct dispatch_peer *peer,
 		   const char *reason, uint64_t now)
 {
-	d->now = now;
+	dispatch_advance(d, now);
 	gone(d, peer, reason != NULL ? reason : "the connection ended");
 	credit_settle(d);
 	peer_watch_idle(d);
@@ -146,7 +146,7 @@ dispatch_frame(struct dispatch *d, struct dispatch_peer *peer,
 {
 	int rc = 0;
 
-	d->now = now;
+	dispatch_advance(d, now);
 	peer->seen = now;
 	if (!wire_allowed(peer->role, frame->type))
 		return error_set(err, CADRE_EPROTO,
@@ -166,7 +166,7 @@ dispatch_frame(struct dispatch *d, struct dispatch_peer *peer,
 void
 dispatch_expect(struct dispatch *d, uint32_t n, uint64_t now)
 {
-	d->now = now;
+	dispatch_advance(d, now);
 	d->expected = n;
 	peer_watch_idle(d);
 }

@@ -249,6 +249,14 @@ struct dispatch {
 	struct cadre_info info;
 };
 
+/* Events of several threads may come with times that cross. */
+static inline void
+dispatch_advance(struct dispatch *d, uint64_t now)
+{
+	if (now > d->now)
+		d->now = now;
+}
+
 /* For "%.*s" of bytes that a peer sent. */
 static inline int
 text_clip(size_t len)

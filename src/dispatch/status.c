@@ -49,6 +49,8 @@ dispatch_status(const struct dispatch *d, uint64_t now,
 	const struct dispatch_peer *peer;
 	size_t n = 0;
 
+	if (now < d->now)
+		now = d->now;
 	DL_FOREACH (d->peers, peer) {
 		if (peer->role != WIRE_ROLE_DAEMON)
 			continue;

@@ -1,7 +1,17 @@
 /* SPDX-License-Identifier: MIT */
+
+/* Pages are numbered in a row, so their numbers fill the buckets evenly. */
+#define HASH_FUNCTION(key, len, hashv) \
+	do { \
+		uint64_t hash_number; \
+		memcpy(&hash_number, (key), (len)); \
+		(hashv) = (unsigned int)hash_number; \
+	} while (0)
+
 #include "dispatch/state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /*
  * Task ids are given out in order and never again, so the table is an array in
@@ -14,7 +24,7 @@
  */
 
 #define PAGE_IDS 512u
-#define FAILED_PAGES 16384u
+#define FAILED_PAGES 4096u
 
 struct table_page {
 	uint64_t number;

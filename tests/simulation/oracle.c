@@ -22,6 +22,7 @@ void
 oracle_begin(struct world *w, enum event event)
 {
 	w->event = event;
+	w->clock = w->now;
 	w->stamp++;
 }
 
@@ -44,6 +45,9 @@ oracle_end(struct world *w)
 {
 	struct cadre_info info;
 
+	for (size_t i = 0; w->event == EVENT_TICK && i < w->open.n; i++)
+		PROBE(w->tasks[w->open.at[i]].deadline > w->now,
+		      "task %llu is past its deadline", U(w->open.at[i]));
 	for (size_t i = 0; i < w->touched.n; i++) {
 		uint64_t id = w->touched.at[i];
 		struct sim_task *t = &w->tasks[id];
@@ -95,8 +99,9 @@ oracle_submit(struct world *w, const struct dispatch_spec *spec, int host,
 		.after_n = (uint8_t)spec->after_n,
 		.host = (int8_t)host,
 		.number = number,
-		.deadline = spec->deadline_ms == 0 ? UINT64_MAX
-						   : w->now + spec->deadline_ms,
+		.deadline = spec->deadline_ms == 0
+				    ? UINT64_MAX
+				    : w->clock + spec->deadline_ms,
 		.position = w->open.n,
 	};
 	ids_push(&w->open, id);

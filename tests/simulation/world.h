@@ -129,6 +129,7 @@ enum event { EVENT_NONE, EVENT_TICK, EVENT_CANCEL, EVENT_OTHER };
 
 struct world {
 	uint64_t seed, rng, step, now;
+	uint64_t clock; /* the latest time that the dispatcher was told */
 	bool calm;	/* faults are over */
 	size_t daemons; /* of DAEMONS, so many take part */
 	struct dispatch_config cfg;

@@ -539,6 +539,30 @@ failures_are_remembered(void **state)
 	}
 }
 
+/* Not for ever: a bounded number of pages of 512 ids. */
+static void
+the_oldest_failures_are_forgotten(void **state)
+{
+	enum { PAGES = 4096, IDS = 512 };
+	struct rig *rig = *state;
+	struct dispatch_spec spec = rig_spec(WIRE_ENGINE_COMMAND, 0);
+	struct rig_task t;
+	uint64_t id;
+
+	for (id = 1; id < (PAGES + 1) * IDS; id++) {
+		rig_command(rig, &t);
+		assert_int_equal(dispatch_cancel(rig->d, t.id, rig->now), 0);
+	}
+	spec.after = &id;
+	spec.after_n = 1;
+	id = IDS;
+	rig_submit(rig, &spec, &t);
+	rig_assert(&t, CADRE_OUTCOME_CANCELLED);
+	id = IDS - 1;
+	rig_submit(rig, &spec, &t);
+	rig_assert(&t, CADRE_OUTCOME_NONE);
+}
+
 static void
 nobody_waits_for_what_never_was(void **state)
 {
@@ -802,6 +826,7 @@ main(void)
 		RIG_TEST(dependants_wait_for_all),
 		RIG_TEST(failure_cancels_or_releases_dependants),
 		RIG_TEST(failures_are_remembered),
+		RIG_TEST(the_oldest_failures_are_forgotten),
 		RIG_TEST(nobody_waits_for_what_never_was),
 		RIG_TEST(a_long_chain_falls_without_recursion),
 		RIG_TEST(one_waits_for_many_and_many_for_one),

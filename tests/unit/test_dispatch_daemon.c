@@ -344,6 +344,29 @@ a_window_behind_a_long_task_is_recalled(void **state)
 }
 
 static void
+a_recalled_window_opens_again(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_task t[40];
+	struct rig_peer p, q;
+	struct wire_frame f[14];
+
+	rig_daemon(rig, &p, RIG_NATIVE, 1);
+	assert_int_equal(warm_up(rig, &p, t, 14, 1000, 6), 8);
+	rig_daemon(rig, &q, RIG_NATIVE, 1);
+	rig_tick(rig, 2);
+	assert_non_null(rig_take(rig, &p, WIRE_RECALL));
+	rig_lost(rig, &q);
+	for (size_t i = 6; i < 14; i++)
+		f[i] = rig_expect_task(rig, &p, &t[i]);
+	for (size_t i = 13; i > 6; i--)
+		rig_returned(rig, &p, &f[i], WIRE_RETURNED_UNSTARTED);
+	rig_result_ns(rig, &p, &f[6], CADRE_OUTCOME_VALUE, 1000);
+	/* All that was asked for is back. */
+	assert_int_equal(warm_up(rig, &p, NULL, 0, 1000, 1), 4);
+}
+
+static void
 tasks_found_long_are_recalled_at_once(void **state)
 {
 	struct rig *rig = *state;
@@ -458,6 +481,24 @@ a_frozen_daemon_is_found_in_time(void **state)
 		rig_tick(rig, at - rig->now);
 	}
 	assert_in_range(rig->now - since, 6000, 7000);
+}
+
+static void
+time_does_not_go_back(void **state)
+{
+	struct rig *rig = *state;
+	struct cadre_daemon_status s;
+	struct rig_peer p;
+
+	rig_daemon(rig, &p, RIG_COMMAND, 1);
+	rig_tick(rig, 2000);
+	rig_frame(rig, &p, (struct wire_frame){.type = WIRE_HEARTBEAT});
+	rig->now -= 5;
+	assert_int_equal(dispatch_status(rig->d, rig->now, &s, 1), 1);
+	assert_int_equal(s.seen_ms, 0);
+	for (int i = 0; i < 10; i++)
+		rig_tick(rig, 0);
+	assert_false(p.dropped);
 }
 
 static void
@@ -644,11 +685,13 @@ main(void)
 		RIG_TEST(windows_need_demand_and_consent),
 		RIG_TEST(no_windows_if_none_are_wanted),
 		RIG_TEST(a_window_behind_a_long_task_is_recalled),
+		RIG_TEST(a_recalled_window_opens_again),
 		RIG_TEST(tasks_found_long_are_recalled_at_once),
 		RIG_TEST(held_and_leaving_slots_get_nothing),
 		RIG_TEST(daemons_are_asked_to_leave_idle_ones_first),
 		RIG_TEST(heartbeats),
 		RIG_TEST(a_frozen_daemon_is_found_in_time),
+		RIG_TEST(time_does_not_go_back),
 		RIG_TEST(who_comes_back_takes_its_own_place),
 		RIG_TEST(waiting_without_daemons_has_a_limit),
 		RIG_TEST(broken_daemons_are_refused),
