@@ -22,7 +22,8 @@ EXTRA_DIST += tests/bench/bench tests/bench/README.md \
 	tests/bench/peer_pool.py
 
 BENCHFLAGS =
-bench: all tests/stage.stamp $(bench_programs) tests/bench/bench_tasks.la
+bench: all tests/stage.stamp $(bench_programs) tests/bench/bench_tasks.la \
+		tests/simulation/sim
 	$(AM_TESTS_ENVIRONMENT) \
 	CADRE_BENCHDIR='$(abs_top_builddir)/tests/bench' \
 	$(srcdir)/tests/bench/bench $(BENCHFLAGS)
