@@ -65,9 +65,7 @@ enum dispatch_cause {
 	DISPATCH_CAUSES = 6
 };
 
-#define DISPATCH_UNLIMITED UINT32_MAX
-/* In WIRE_TAG_RETRY: no limit of the task's own for that cause. */
-#define DISPATCH_RETRY_DEFAULT (UINT32_MAX - 1)
+#define DISPATCH_UNLIMITED WIRE_RETRY_UNLIMITED
 /* A task that took this many workers or daemons with it is stopped. */
 #define DISPATCH_POISON 3
 

@@ -42,7 +42,7 @@ parse_retry(const struct wire_field *f, struct dispatch_spec *spec)
 		uint32_t n = load_u32(f->data + 4 * i);
 
 		spec->retry[i] = n;
-		spec->retry_set[i] = n != DISPATCH_RETRY_DEFAULT;
+		spec->retry_set[i] = n != WIRE_RETRY_DEFAULT;
 	}
 }
 

@@ -506,7 +506,7 @@ host_submit(struct world *w, struct sim_conn *c,
 	for (size_t i = 0; i < DISPATCH_CAUSES; i++)
 		store_u32(retry + 4 * i, spec->retry_set[i]
 						 ? spec->retry[i]
-						 : DISPATCH_RETRY_DEFAULT);
+						 : WIRE_RETRY_DEFAULT);
 	wire_put_bytes(&b, WIRE_TAG_RETRY, retry, sizeof(retry));
 	say(c, f, &b);
 	buf_fini(&b);

@@ -767,8 +767,7 @@ specs_are_parsed(void **state)
 	wire_put_u64(&b, WIRE_TAG_DEADLINE_MS, 12);
 	wire_put_u64(&b, WIRE_TAG_PRIORITY, (UINT64_C(1) << 31) - 3);
 	for (uint32_t i = 0; i < 6; i++)
-		store_u32(retry + 4 * i,
-			  i == 2 ? DISPATCH_RETRY_DEFAULT : 10 + i);
+		store_u32(retry + 4 * i, i == 2 ? WIRE_RETRY_DEFAULT : 10 + i);
 	wire_put_bytes(&b, WIRE_TAG_RETRY, retry, sizeof(retry));
 	wire_put_u64(&b, WIRE_TAG_AFTER, 5);
 	wire_put_u64(&b, WIRE_TAG_AFTER, 6);
