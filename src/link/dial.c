@@ -11,8 +11,11 @@
 
 /* A dial may take so long. */
 #define DIAL_TIMEOUT_MS 10000
-/* A local socket whose backlog is full is tried again after this time. */
-#define DIAL_AGAIN_MS 10
+/* A local socket whose backlog is full has a listener that is alive but busy,
+ * such as one that a thousand daemons dial at once: tried again after AGAIN,
+ * and for longer than a socket that does not answer. */
+#define DIAL_AGAIN_MS 20
+#define DIAL_BUSY_MS 60000
 
 struct dial {
 	nng_stream_dialer *dialer;
@@ -88,7 +91,7 @@ link_dial(const char *text, const struct link_ops *ops, void *arg,
 		return error_nomem(err);
 	d->ops = ops;
 	d->arg = arg;
-	d->until_ms = clock_now_ms() + DIAL_TIMEOUT_MS;
+	d->until_ms = clock_now_ms() + DIAL_BUSY_MS;
 	rv = nng_aio_alloc(&d->aio, dial_done, d);
 	if (rv == 0)
 		rv = nng_stream_dialer_alloc(&d->dialer, text);
