@@ -48,6 +48,26 @@ block() {
 	[ "$status" -eq 0 ]
 }
 
+@test "the commands in README.md work" {
+	cp "$CADRE_SRCDIR/examples/libsim.c" .
+	cc_cadre -shared -fPIC -o libsim.so libsim.c
+	printf 'one\n' >one.txt
+	printf 'two\n' >two.txt
+	printf '#!/bin/sh\necho "$1-$2"\n' >fit.sh
+	printf '#!/bin/sh\necho "$*"\n' >simulate
+	chmod +x fit.sh simulate
+	awk -v fence='```' '$0 == fence && !seen++ { on = 1; next }
+		on && /^```/ { exit } on' "$CADRE_SRCDIR/README.md" |
+		sed -n 's/^\$ //p' >commands
+	[ "$(grep -c '^cadre' commands)" -eq 4 ]
+	sh -ex commands >out
+	[ -s one.txt.gz ] && [ -s two.txt.gz ]
+	[ "$(grep -cE '^[abc]-[123]$' out)" -eq 9 ]
+	[ "$(wc -l <log)" -eq 10 ]
+	grep -qx -e '--seed 7' out
+	tail -n 1 out | grep -qE '^-[0-9.]+'
+}
+
 @test "an installation that was moved finds its own programs" {
 	local moved=$TEST_DIR/moved
 	mkdir "$moved"
