@@ -53,6 +53,7 @@ block() {
 	cc_cadre -shared -fPIC -o libsim.so libsim.c
 	printf 'one\n' >one.txt
 	printf 'two\n' >two.txt
+	# shellcheck disable=SC2016 # the script's own arguments
 	printf '#!/bin/sh\necho "$1-$2"\n' >fit.sh
 	printf '#!/bin/sh\necho "$*"\n' >simulate
 	chmod +x fit.sh simulate
