@@ -421,6 +421,7 @@ listen_on(struct driver *d, struct cadre_error *err)
 		rc = check_auth(d, pool->cfg, pool->url, err);
 	if (rc < 0)
 		return rc;
+	d->local = link_url_is_local(pool->url);
 	rc = link_listen(pool->url, &peers_link_ops, d, &d->listener, &why);
 	if (rc == CADRE_EEXIST)
 		return error_set(err, rc,

@@ -30,6 +30,7 @@ struct driver {
 	char session[2 * DRIVER_SESSION + 1];
 	uint32_t heartbeat_ms;
 	bool serve;
+	bool local;	  /* peers are on this machine */
 	bool own_address; /* nobody else knows where to dial */
 	struct peer *peers;
 	size_t handshakes; /* peers that are not through with it */

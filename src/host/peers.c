@@ -77,7 +77,7 @@ on_opened(void *arg, struct link_conn *conn)
 	struct handshake_params params = {
 		.auth = d->auth,
 		.expected_uid = geteuid(),
-		.local = link_url_is_local(d->pool->url),
+		.local = d->local,
 		.session = d->session,
 	};
 	struct peer *p = calloc(1, sizeof(*p));

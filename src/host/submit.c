@@ -443,9 +443,10 @@ shape_lookup(struct submit_queue *q, uint64_t serial, const char *library,
 	     const char *function)
 {
 	struct opts_shape *shape = NULL;
-	size_t i = q->last;
+	size_t i;
 
 	pthread_mutex_lock(&q->lock);
+	i = q->last;
 	if (!shape_matches(&q->shapes[i], serial, library, function))
 		i = shape_place(serial, library, function);
 	if (shape_matches(&q->shapes[i], serial, library, function)) {
