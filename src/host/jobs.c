@@ -259,7 +259,8 @@ reap(struct jobs *jobs, struct job *job)
 	if (pid == 0 || (pid < 0 && errno == EINTR))
 		return false;
 	read_log(jobs, job);
-	if (!job->connected || WIFSIGNALED(status) || WEXITSTATUS(status) != 0)
+	if (!job->given_up && (!job->connected || WIFSIGNALED(status) ||
+			       WEXITSTATUS(status) != 0))
 		explain_end(jobs, job, status);
 	if (!job->connected && !job->given_up)
 		jobs->expected--;

@@ -527,23 +527,27 @@ opts_shape_new(const struct cadre_opts *opts, const struct cadre_config *cfg,
 	return 0;
 }
 
-struct opts_shape *
-opts_shape_ref(struct opts_shape *shape)
+void
+opts_shape_take(struct opts_shape *shape, uint32_t n)
 {
-	atomic_fetch_add_explicit(&shape->refs, 1, memory_order_relaxed);
-	return shape;
+	atomic_fetch_add_explicit(&shape->refs, n, memory_order_relaxed);
+}
+
+void
+opts_shape_drop(struct opts_shape *shape, uint32_t n)
+{
+	if (n == 0 || atomic_fetch_sub(&shape->refs, n) != n)
+		return;
+	blob_unref(&shape->fields);
+	blob_unref(&shape->stdin_data);
+	free(shape->name);
+	free(shape);
 }
 
 void
 opts_shape_unref(struct opts_shape **shape)
 {
-	struct opts_shape *s = *shape;
-
+	if (*shape != NULL)
+		opts_shape_drop(*shape, 1);
 	*shape = NULL;
-	if (s == NULL || atomic_fetch_sub(&s->refs, 1) != 1)
-		return;
-	blob_unref(&s->fields);
-	blob_unref(&s->stdin_data);
-	free(s->name);
-	free(s);
 }

@@ -42,7 +42,10 @@ int opts_shape_new(const struct cadre_opts *opts,
 		   const struct cadre_config *cfg,
 		   const struct opts_target *target, bool remote,
 		   struct opts_shape **ret_shape, struct cadre_error *err);
-struct opts_shape *opts_shape_ref(struct opts_shape *shape);
+/* Takes and drops n references at once. */
+void opts_shape_take(struct opts_shape *shape, uint32_t n);
+void opts_shape_drop(struct opts_shape *shape, uint32_t n);
+/* Drops one and sets *shape, which may be NULL, to NULL. */
 void opts_shape_unref(struct opts_shape **shape);
 
 /* A number that changes with each change of any options and never comes back;

@@ -18,6 +18,9 @@
 #define OWNED_MIN ((size_t)64 << 10)
 /* With more than this pending, a submitter waits for its turn. */
 #define PENDING_MAX ((size_t)4 << 20)
+/* References to a shape are taken so many at a time: its counter is shared by
+ * all threads. */
+#define SHAPE_REFS 1024u
 
 enum entry_kind { ENTRY_TASK, ENTRY_EVERYWHERE, ENTRY_ONCE };
 
@@ -54,7 +57,8 @@ shape_forget(struct submit_shape *s)
 {
 	free(s->library);
 	free(s->function);
-	opts_shape_unref(&s->shape);
+	if (s->shape != NULL)
+		opts_shape_drop(s->shape, s->spare + 1);
 	*s = (struct submit_shape){0};
 }
 
@@ -91,12 +95,13 @@ refuse(struct cadre_task *t, int rc)
 	task_fail(t, CADRE_OUTCOME_ERROR, cadre_strerror(rc));
 }
 
+/* data: the payload, unless the entry has an owner. */
 static void
-hand_over(struct cadre_pool *pool, struct entry *e, uint64_t now_ms)
+hand_over(struct cadre_pool *pool, struct entry *e, const void *data,
+	  uint64_t now_ms)
 {
 	struct pool_payload payload = {
-		.data = e->owner != NULL ? e->owner->data
-					 : (const uint8_t *)(e + 1),
+		.data = e->owner != NULL ? e->owner->data : data,
 		.len = e->len,
 		.owner = e->owner,
 	};
@@ -110,15 +115,38 @@ hand_over(struct cadre_pool *pool, struct entry *e, uint64_t now_ms)
 					   e->kind == ENTRY_ONCE, now_ms);
 	if (rc < 0)
 		refuse(e->task, rc);
-	opts_shape_unref(&e->shape);
 	blob_unref(&e->owner);
+}
+
+static void
+hand_over_all(struct cadre_pool *pool, const struct buf *entries)
+{
+	uint64_t now_ms = clock_now_ms();
+	struct opts_shape *last = NULL;
+	uint32_t n = 0;
+
+	for (size_t pos = 0; pos < entries->len;) {
+		struct entry *e = (struct entry *)(entries->data + pos);
+
+		pos += sizeof(*e);
+		if (e->owner == NULL)
+			pos += (size_t)WIRE_ALIGN(e->len);
+		hand_over(pool, e, e + 1, now_ms);
+		if (e->shape != last && last != NULL) {
+			opts_shape_drop(last, n);
+			n = 0;
+		}
+		last = e->shape;
+		n++;
+	}
+	if (last != NULL)
+		opts_shape_drop(last, n);
 }
 
 void
 submit_drain(struct cadre_pool *pool)
 {
 	struct submit_queue *q = &pool->submit;
-	uint64_t now_ms = 0;
 	struct buf full;
 
 	while (atomic_load(&q->count) > 0) {
@@ -127,16 +155,7 @@ submit_drain(struct cadre_pool *pool)
 		q->pending = q->draining;
 		atomic_store(&q->count, 0);
 		pthread_mutex_unlock(&q->lock);
-		if (now_ms == 0)
-			now_ms = clock_now_ms();
-		for (size_t pos = 0; pos < full.len;) {
-			struct entry *e = (struct entry *)(full.data + pos);
-
-			pos += sizeof(*e);
-			if (e->owner == NULL)
-				pos += (size_t)WIRE_ALIGN(e->len);
-			hand_over(pool, e, now_ms);
-		}
+		hand_over_all(pool, &full);
 		q->draining = full;
 		buf_reset(&q->draining);
 	}
@@ -191,19 +210,6 @@ append(struct submit_queue *q, const struct entry *head,
 	return 0;
 }
 
-/* Brings what is pending to the dispatcher, or leaves that to whoever holds
- * the mutex: it looks again after it let go. */
-static void
-combine(struct cadre_pool *pool, size_t pending)
-{
-	atomic_thread_fence(memory_order_seq_cst);
-	if (pending > PENDING_MAX)
-		pool_lock(pool);
-	else if (pool_busy(pool))
-		return;
-	pool_unlock(pool);
-}
-
 static int
 evaluate(const struct submission *s, struct cadre_task *t, struct blob *owner,
 	 struct cadre_error *err)
@@ -229,11 +235,53 @@ evaluate(const struct submission *s, struct cadre_task *t, struct blob *owner,
 	return 0;
 }
 
+/* To the dispatcher at once (pool's mutex held, nothing pending). */
+static int
+submit_now(const struct submission *s, struct entry *e)
+{
+	struct buf *scratch = &s->pool->submit.draining;
+	int rc;
+
+	if (s->args != NULL && e->owner == NULL)
+		value_encode(scratch, s->args);
+	rc = scratch->error;
+	if (rc == 0) {
+		if (e->owner == NULL)
+			e->len = scratch->len;
+		hand_over(s->pool, e, scratch->data, clock_now_ms());
+		opts_shape_drop(e->shape, 1);
+	}
+	buf_reset(scratch);
+	return rc;
+}
+
+/* Somebody holds the mutex: he looks here after he let go. */
+static int
+submit_later(const struct submission *s, const struct entry *e)
+{
+	struct submit_queue *q = &s->pool->submit;
+	size_t pending;
+	int rc;
+
+	pthread_mutex_lock(&q->lock);
+	rc = append(q, e, s->args);
+	pending = q->pending.len;
+	pthread_mutex_unlock(&q->lock);
+	if (rc < 0)
+		return rc;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (pending > PENDING_MAX)
+		pool_lock(s->pool);
+	else if (pool_busy(s->pool))
+		return 0;
+	pool_unlock(s->pool);
+	return 0;
+}
+
 static int
 enqueue(const struct submission *s, struct cadre_task *t, struct blob *owner,
 	struct cadre_error *err)
 {
-	struct submit_queue *q = &s->pool->submit;
 	struct entry e = {
 		.task = t,
 		.shape = s->shape,
@@ -241,17 +289,18 @@ enqueue(const struct submission *s, struct cadre_task *t, struct blob *owner,
 		.len = owner == NULL ? 0 : owner->len,
 		.kind = s->entry,
 	};
-	size_t pending;
 	int rc;
 
-	pthread_mutex_lock(&q->lock);
-	rc = append(q, &e, s->args);
-	pending = q->pending.len;
-	pthread_mutex_unlock(&q->lock);
+	if (pool_busy(s->pool)) {
+		rc = submit_later(s, &e);
+	} else {
+		submit_drain(s->pool);
+		rc = submit_now(s, &e);
+		pool_unlock(s->pool);
+	}
 	if (rc < 0)
 		return error_set(err, rc, "the task cannot be queued: %s",
 				 cadre_strerror(rc));
-	combine(s->pool, pending);
 	return 0;
 }
 
@@ -451,7 +500,12 @@ shape_lookup(struct submit_queue *q, uint64_t serial, const char *library,
 		i = shape_place(serial, library, function);
 	if (shape_matches(&q->shapes[i], serial, library, function)) {
 		q->last = i;
-		shape = opts_shape_ref(q->shapes[i].shape);
+		shape = q->shapes[i].shape;
+		if (q->shapes[i].spare == 0) {
+			q->shapes[i].spare = SHAPE_REFS;
+			opts_shape_take(shape, SHAPE_REFS);
+		}
+		q->shapes[i].spare--;
 	}
 	pthread_mutex_unlock(&q->lock);
 	return shape;
@@ -462,15 +516,17 @@ shape_keep(struct submit_queue *q, uint64_t serial, const char *library,
 	   const char *function, struct opts_shape *shape)
 {
 	size_t i = shape_place(serial, library, function);
-	struct submit_shape new = {serial, strdup(library), strdup(function),
-				   NULL};
+	struct submit_shape new = {.serial = serial,
+				   .library = strdup(library),
+				   .function = strdup(function)};
 	struct submit_shape old;
 
 	if (new.library == NULL || new.function == NULL) {
 		shape_forget(&new);
 		return;
 	}
-	new.shape = opts_shape_ref(shape);
+	new.shape = shape;
+	opts_shape_take(shape, 1);
 	pthread_mutex_lock(&q->lock);
 	old = q->shapes[i];
 	q->shapes[i] = new;

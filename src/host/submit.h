@@ -20,13 +20,14 @@ struct submit_shape {
 	char *library;
 	char *function;
 	struct opts_shape *shape;
+	uint32_t spare; /* references taken beforehand, and one of its own */
 };
 
 /*
- * The way in: submissions are appended here under a light lock, and whoever
- * holds the pool's mutex, or gets it, moves them to the dispatcher.  So a
- * submitter never waits for a batch of results that is being worked on, and the
- * order is that of submission.
+ * The way in.  If nobody holds the pool's mutex, a submission goes right to the
+ * dispatcher; else it is appended here under a light lock, and whoever holds
+ * the mutex moves it there.  So a submitter never waits for a batch of results
+ * that is being worked on, and the order is that of submission.
  */
 struct submit_queue {
 	pthread_mutex_t lock;
