@@ -30,7 +30,7 @@ give(struct slot *slot, struct queue_entry *e)
 	}
 }
 
-void
+bool
 command_release(struct slot *slot)
 {
 	struct command *c = &slot->command;
@@ -38,15 +38,16 @@ command_release(struct slot *slot)
 	struct queue_entry *e;
 
 	if (c->state != COMMAND_ANNOUNCED)
-		return;
+		return true;
 	/* Nothing is left to be sent; or a second send has ended since, of
 	 * which the first may have been under way before. */
 	if (uplink_pending(u) > 0 &&
 	    atomic_load(&u->sent_count) - c->sent_seen < 2)
-		return;
+		return false;
 	e = queue_head(&slot->queue);
 	if (e != NULL)
 		give(slot, e);
+	return true;
 }
 
 void
@@ -66,8 +67,9 @@ command_begin(struct slot *slot, struct queue_entry *e)
 	e->started = true;
 	daemon_send(slot->daemon, &frame);
 	c->sent_seen = atomic_load(&slot->daemon->uplink.sent_count);
+	uplink_await_sent(&slot->daemon->uplink, true);
 	uplink_flush(&slot->daemon->uplink);
-	command_release(slot);
+	(void)command_release(slot);
 }
 
 bool

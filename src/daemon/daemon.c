@@ -325,23 +325,17 @@ step_dirty(struct daemon *d)
 }
 
 static void
-on_batch(void *arg)
-{
-	struct daemon *d = arg;
-
-	step_dirty(d);
-	uplink_flush(&d->uplink);
-}
-
-static void
 on_sent(void *arg)
 {
 	struct daemon *d = arg;
 
+	bool waiting = false;
+
 	for (uint32_t i = 0; i < d->slots_n; i++)
-		command_release(&d->slots[i]);
+		waiting |= !command_release(&d->slots[i]);
 	if (d->congested && uplink_pending(&d->uplink) < PENDING_LOW)
 		set_congested(d, false);
+	uplink_await_sent(&d->uplink, waiting || d->congested);
 }
 
 static void
@@ -357,23 +351,24 @@ static const struct uplink_ops uplink_ops = {
 	.notice = on_notice,
 	.up = on_up,
 	.frame = on_frame,
-	.batch = on_batch,
 	.down = on_down,
 	.failed = on_failed,
 	.sent = on_sent,
 };
 
-/* Before the loop waits: what has become possible is done, and all that it
+/* At the end of a turn: what has become possible is done, and all that it
  * produced is sent in one go. */
 static void
-on_prepare(uv_prepare_t *prepare)
+settle(void *arg)
 {
-	struct daemon *d = prepare->data;
+	struct daemon *d = arg;
 
 	step_dirty(d);
-	uplink_flush(&d->uplink);
-	if (!d->congested && uplink_pending(&d->uplink) > PENDING_HIGH)
+	if (!d->congested && uplink_pending(&d->uplink) > PENDING_HIGH) {
+		uplink_await_sent(&d->uplink, true);
 		set_congested(d, true);
+	}
+	uplink_flush(&d->uplink);
 }
 
 /* --- processes --- */
@@ -504,9 +499,6 @@ init_handles(struct daemon *d)
 		(void)uv_timer_init(&d->loop, timers[i]);
 		timers[i]->data = d;
 	}
-	(void)uv_prepare_init(&d->loop, &d->prepare);
-	d->prepare.data = d;
-	(void)uv_prepare_start(&d->prepare, on_prepare);
 	for (int i = 0; i < DAEMON_SIGNALS; i++) {
 		(void)uv_signal_init(&d->loop, &d->signals[i]);
 		d->signals[i].data = d;
@@ -581,7 +573,8 @@ daemon_run(const struct settings *settings)
 
 	(void)signal(SIGPIPE, SIG_IGN);
 	if (uv_loop_init(&d.loop) < 0 ||
-	    uplink_init(&d.uplink, &d.loop, settings, &uplink_ops, &d, &err) <
+	    turn_init(&d.turn, &d.loop, settle, &d) < 0 ||
+	    uplink_init(&d.uplink, &d.turn, settings, &uplink_ops, &d, &err) <
 		    0) {
 		log_err("cannot start an event loop");
 		return DAEMON_EXIT_FAILED;
@@ -591,7 +584,7 @@ daemon_run(const struct settings *settings)
 		leave_finish(&d, DAEMON_EXIT_FAILED);
 	}
 	while (!d.stopped)
-		(void)uv_run(&d.loop, UV_RUN_DEFAULT);
+		turn_run(&d.turn);
 	on_sweep(&d.sweep);
 	stop(&d);
 	if (d.raise_signal > 0) {

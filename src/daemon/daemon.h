@@ -38,6 +38,7 @@ enum daemon_state {
 
 struct daemon {
 	uv_loop_t loop;
+	struct turn turn;
 	const struct settings *settings;
 	enum daemon_state state;
 	struct uplink uplink;
@@ -64,8 +65,7 @@ struct daemon {
 	char *reaper_path;
 	char *native_path;
 	int worker_output; /* where workers' own output goes */
-	uv_prepare_t prepare;
-	uv_timer_t tick; /* while native tasks are under way */
+	uv_timer_t tick;   /* while native tasks are under way */
 	uv_timer_t heartbeat;
 	uv_timer_t limit; /* idletime, walltime, end of the job */
 	uv_timer_t leave; /* next step of leaving */

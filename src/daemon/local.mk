@@ -18,6 +18,7 @@ src_daemon_libdaemon_la_SOURCES = \
 	src/daemon/shared.c src/daemon/shared.h \
 	src/daemon/slot.c src/daemon/slot.h \
 	src/daemon/sweep.c src/daemon/sweep.h \
+	src/daemon/turn.c src/daemon/turn.h \
 	src/daemon/uplink.c src/daemon/uplink.h \
 	src/daemon/worker.c
 src_daemon_libdaemon_la_LIBADD = \

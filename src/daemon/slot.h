@@ -150,8 +150,8 @@ void control_stop(struct slot *slot);
 void command_begin(struct slot *slot, struct queue_entry *e);
 /* Starts the next epoch, if there is one. */
 bool command_epoch(struct slot *slot);
-/* The start record may be with the dispatcher by now. */
-void command_release(struct slot *slot);
+/* The start record may be with the dispatcher by now; false: not yet. */
+bool command_release(struct slot *slot);
 void command_result(struct slot *slot, const struct wire_frame *frame);
 /* The reaper died. */
 void command_lost(struct slot *slot, const char *reason);

@@ -35,12 +35,20 @@ on_opened(void *arg, struct link_conn *conn)
 	return arg;
 }
 
+static void take_inbox(struct uplink *u);
+static void take_frame(struct uplink *u, const struct wire_frame *frame);
+
+/* What came before is in the inbox, and is handled before. */
 static void
 on_begin(void *user)
 {
 	struct uplink *u = user;
 
-	inbox_lock(&u->inbox);
+	u->has_turn = turn_try(u->turn);
+	if (u->has_turn)
+		take_inbox(u);
+	else
+		inbox_lock(&u->inbox);
 }
 
 static int
@@ -48,8 +56,11 @@ on_frame(void *user, const struct wire_frame *frame)
 {
 	struct uplink *u = user;
 
-	inbox_add_frame(&u->inbox, frame);
 	u->ops->notice(u->arg, frame);
+	if (u->has_turn)
+		take_frame(u, frame);
+	else
+		inbox_add_frame(&u->inbox, frame);
 	return 0;
 }
 
@@ -58,6 +69,10 @@ on_end(void *user)
 {
 	struct uplink *u = user;
 
+	if (u->has_turn) {
+		turn_give(u->turn);
+		return;
+	}
 	inbox_unlock(&u->inbox);
 	(void)uv_async_send(&u->async);
 }
@@ -68,7 +83,14 @@ on_sent(void *user)
 	struct uplink *u = user;
 
 	atomic_fetch_add(&u->sent_count, 1);
-	(void)uv_async_send(&u->async);
+	if (!atomic_load(&u->awaits_sent))
+		return;
+	if (!turn_try(u->turn)) {
+		(void)uv_async_send(&u->async);
+		return;
+	}
+	take_inbox(u);
+	turn_give(u->turn);
 }
 
 static void
@@ -261,7 +283,17 @@ closed(struct uplink *u, const char *reason)
 }
 
 static void
-handle(struct uplink *u, struct inbox_item *item)
+take_frame(struct uplink *u, const struct wire_frame *frame)
+{
+	u->heard_ms = uv_now(u->timer.loop);
+	if (u->state == UPLINK_UP)
+		u->ops->frame(u->arg, frame);
+	else if (u->state == UPLINK_GREETING)
+		handshake(u, frame);
+}
+
+static void
+take_item(struct uplink *u, struct inbox_item *item)
 {
 	const char *text = (const char *)item->frame.payload;
 
@@ -276,43 +308,45 @@ handle(struct uplink *u, struct inbox_item *item)
 		dial_failed(u, text);
 		break;
 	default:
-		u->heard_ms = uv_now(u->timer.loop);
-		if (u->state == UPLINK_UP)
-			u->ops->frame(u->arg, &item->frame);
-		else if (u->state == UPLINK_GREETING)
-			handshake(u, &item->frame);
+		take_frame(u, &item->frame);
 		break;
 	}
 }
 
 static void
-on_async(uv_async_t *async)
+take_inbox(struct uplink *u)
 {
-	struct uplink *u = async->data;
 	struct inbox_item *item;
 	uint32_t sent = atomic_load(&u->sent_count);
 
 	if (!inbox_take(&u->inbox))
 		uplink_close(u, "out of memory", false);
 	while ((item = inbox_next(&u->inbox)) != NULL)
-		handle(u, item);
-	u->ops->batch(u->arg);
+		take_item(u, item);
 	if (sent != u->sent_seen) {
 		u->sent_seen = sent;
 		u->ops->sent(u->arg);
 	}
 }
 
-int
-uplink_init(struct uplink *u, uv_loop_t *loop, const struct settings *settings,
-	    const struct uplink_ops *ops, void *arg, struct cadre_error *err)
+static void
+on_async(uv_async_t *async)
 {
-	*u = (struct uplink){.ops = ops, .arg = arg, .settings = settings};
+	take_inbox(async->data);
+}
+
+int
+uplink_init(struct uplink *u, struct turn *turn,
+	    const struct settings *settings, const struct uplink_ops *ops,
+	    void *arg, struct cadre_error *err)
+{
+	*u = (struct uplink){
+		.ops = ops, .arg = arg, .settings = settings, .turn = turn};
 	inbox_init(&u->inbox);
 	buf_init(&u->hello, WIRE_MAX_HANDSHAKE);
 	u->delay_ms = DELAY_MIN_MS;
-	if (uv_async_init(loop, &u->async, on_async) < 0 ||
-	    uv_timer_init(loop, &u->timer) < 0)
+	if (uv_async_init(turn->loop, &u->async, on_async) < 0 ||
+	    uv_timer_init(turn->loop, &u->timer) < 0)
 		return error_set(err, CADRE_ESYS, "cannot start an event loop");
 	u->async.data = u;
 	u->timer.data = u;
@@ -392,6 +426,12 @@ uplink_flush(struct uplink *u)
 		return;
 	u->dirty = false;
 	link_flush(u->conn);
+}
+
+void
+uplink_await_sent(struct uplink *u, bool wanted)
+{
+	atomic_store(&u->awaits_sent, wanted);
 }
 
 size_t

@@ -9,13 +9,14 @@
 #include "auth/handshake.h"
 #include "daemon/inbox.h"
 #include "daemon/settings.h"
+#include "daemon/turn.h"
 #include "link/link.h"
 #include "util/buf.h"
 
 /*
- * The connection to the dispatcher: dials, shakes hands, dials again.  Brings
- * what the transport's threads receive to the loop; everything below is for the
- * loop's thread only.
+ * The connection to the dispatcher: dials, shakes hands, dials again.  What a
+ * transport's thread receives is handled by that thread if it gets the turn,
+ * else brought to the loop's; everything below is for the holder of the turn.
  */
 
 struct uplink_ops {
@@ -24,13 +25,11 @@ struct uplink_ops {
 	/* The dispatcher let us in. */
 	void (*up)(void *arg, const struct wire_frame *welcome);
 	void (*frame)(void *arg, const struct wire_frame *frame);
-	/* After the frames that came together. */
-	void (*batch)(void *arg);
 	/* The connection that was up has ended. */
 	void (*down)(void *arg, const char *reason);
 	/* There is no connection and there will be none. */
 	void (*failed)(void *arg, const char *reason);
-	/* All that had been flushed is sent. */
+	/* A send has ended (see uplink_await_sent). */
 	void (*sent)(void *arg);
 };
 
@@ -47,6 +46,8 @@ struct uplink {
 	const struct uplink_ops *ops;
 	void *arg;
 	const struct settings *settings;
+	struct turn *turn;
+	bool has_turn; /* the transport's thread, within a batch */
 	struct inbox inbox;
 	uv_async_t async;
 	uv_timer_t timer;
@@ -59,11 +60,12 @@ struct uplink {
 	struct buf hello;  /* fields of our HELLO */
 	bool dirty;	   /* something was sent but not flushed */
 	uint64_t heard_ms; /* when a frame last came, by uv_now */
+	_Atomic bool awaits_sent;
 	_Atomic uint32_t sent_count;
 	uint32_t sent_seen;
 };
 
-int uplink_init(struct uplink *u, uv_loop_t *loop,
+int uplink_init(struct uplink *u, struct turn *turn,
 		const struct settings *settings, const struct uplink_ops *ops,
 		void *arg, struct cadre_error *err);
 /* The handles must be closed by the caller's loop (uplink_stop) first. */
@@ -78,6 +80,9 @@ bool uplink_is_up(const struct uplink *u);
 /* Nothing happens while not connected. */
 void uplink_send(struct uplink *u, const struct wire_frame *frame);
 void uplink_flush(struct uplink *u);
+/* Whether anybody wants to hear when a send has ended; to be set before what is
+ * waited for is flushed. */
+void uplink_await_sent(struct uplink *u, bool wanted);
 /* Bytes that the dispatcher has not taken. */
 size_t uplink_pending(const struct uplink *u);
 /* Ends the connection; down follows.  flush: what is queued goes first. */
