@@ -30,7 +30,6 @@ struct template
 	bool simple;
 	bool uses_slot;
 	bool has_fields;
-	bool names_arguments;
 };
 
 static const struct {
@@ -233,8 +232,6 @@ add_text(struct template *t, const char *text, const char *all,
 			return rc;
 		t->has_fields = true;
 		t->uses_slot |= piece.kind == SLOT;
-		t->names_arguments |=
-			piece.kind == ALL || piece.kind == POSITION;
 		text += len;
 		start = text;
 	}
@@ -354,7 +351,7 @@ append_all(struct template *t, struct cadre_error *err)
 		rc = add_literal(t, " ", 1, err);
 	if (rc == 0)
 		rc = add_piece(t, (struct piece){.kind = ALL}, err);
-	t->has_fields = t->names_arguments = true;
+	t->has_fields = true;
 	return rc;
 }
 
@@ -384,7 +381,7 @@ template_new_command(char *const *words, size_t n, const char *all, bool quote,
 	if (rc == 0)
 		rc = t->quote_words ? add_words(t, words, n, all, err)
 				    : add_text(t, t->source, all, err);
-	if (rc == 0 && !t->names_arguments)
+	if (rc == 0 && !t->has_fields)
 		rc = append_all(t, err);
 	if (rc < 0) {
 		template_free(&t);

@@ -213,7 +213,7 @@ static const struct line_case {
 	{{"echo {3}"}, {"a"}, "echo "},
 	{{"echo \"{2}\" {}"}, {"a", NULL}, "echo \"\" a"},
 	{{"echo", "X{}Y", "{.}"}, {"a", "b.x"}, "echo Xa b.xY a b"},
-	{{"echo {#} {%}"}, {"a"}, "echo 7 2 a"},
+	{{"echo {#} {%}"}, {"a"}, "echo 7 2"},
 	{{"echo {a} { } {#}{}"}, {"1"}, "echo {a} { } 71"},
 	{{"echo {..} {+/} {1.}{1}"}, {"a.b.c"}, "echo {..} {+/} a.ba.b.c"},
 	{{"echo {};", "x;"}, {"a b"}, "echo 'a b'; x;"},
