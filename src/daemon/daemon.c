@@ -551,8 +551,10 @@ stop(struct daemon *d)
 	for (uint32_t i = 0; i < d->slots_n; i++)
 		slot_fini(&d->slots[i]);
 	uv_walk(&d->loop, close_handle, NULL);
-	(void)uv_run(&d->loop, UV_RUN_DEFAULT);
-	(void)uv_loop_close(&d->loop);
+	/* An earlier uv_stop may still be due: then the first run is none. */
+	do
+		(void)uv_run(&d->loop, UV_RUN_DEFAULT);
+	while (uv_loop_close(&d->loop) == UV_EBUSY);
 	uplink_fini(&d->uplink);
 	epochs_reset(&d->epochs);
 	if (d->scratch != NULL)

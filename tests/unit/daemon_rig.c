@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -195,6 +196,8 @@ rig_spawn(struct rig *g, const char *const *options)
 	g->pid = fork();
 	assert_true(g->pid >= 0);
 	if (g->pid == 0) {
+		/* A failed test leaves no daemon behind. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 		(void)execv(rig_built("cadred"), (char **)(uintptr_t)argv);
 		_exit(99);
 	}
@@ -256,8 +259,8 @@ rig_wait(struct rig *g)
 	return status;
 }
 
-static void
-close_conn(struct rig *g)
+void
+rig_hang_up(struct rig *g)
 {
 	struct link_conn *conn = NULL;
 
@@ -276,7 +279,7 @@ rig_tidy(struct rig *g)
 {
 	char command[128];
 
-	close_conn(g);
+	rig_hang_up(g);
 	if (g->pid > 0)
 		(void)rig_wait(g);
 	link_listener_free(&g->listener);
@@ -314,7 +317,7 @@ rig_stop(struct rig *g)
 	pid_t children[64];
 	int n = rig_children(g->pid, children, 64), status;
 
-	close_conn(g);
+	rig_hang_up(g);
 	status = rig_wait(g);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);

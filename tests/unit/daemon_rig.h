@@ -51,6 +51,8 @@ void rig_listen(struct rig *g);
 void rig_spawn(struct rig *g, const char *const *options);
 /* Both, and waits until it is let in and its first slots are up. */
 void rig_start(struct rig *g, const char *const *options, uint32_t slots);
+/* Ends the connection. */
+void rig_hang_up(struct rig *g);
 /* Waits for the end of cadred and returns its wait status. */
 int rig_wait(struct rig *g);
 /* Closes the connection; cadred must end with status 0 and leave neither

@@ -620,7 +620,7 @@ a_persistent_daemon_dials_again(void **unused)
 	rig_start(&g, options, 1);
 	(void)rig_native(&g, 0, "stubborn", 0);
 	(void)rig_expect(&g, WIRE_OUTPUT);
-	link_close(g.conn, "a test", false);
+	rig_hang_up(&g);
 	rig_wait_up(&g, 2);
 	assert_int_equal(g.previous, RIG_INCARNATION);
 	(void)rig_expect(&g, WIRE_SLOT_UP);
@@ -643,7 +643,7 @@ autoexit_can_be_a_signal(void **unused)
 
 	(void)unused;
 	rig_start(&g, options, 1);
-	link_close(g.conn, "a test", false);
+	rig_hang_up(&g);
 	status = rig_wait(&g);
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGUSR1);
