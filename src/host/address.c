@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/address.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "link/link.h"
 #include "util/error.h"
+
+/* A socket without a listener is somebody's that is about to listen, unless it
+ * is older than this. */
+#define STALE_S 60
 
 int
 address_random(unsigned int n, char *text, struct cadre_error *err)
@@ -82,6 +91,45 @@ private_dir(const char *name, char **ret_dir, struct cadre_error *err)
 	return 0;
 }
 
+/* Whether somebody listens there is asked of the kernel, not of process ids:
+ * other containers may share the directory. */
+static bool
+is_stale(int dir_fd, const char *dir, const char *name)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	struct stat st;
+	int fd, n;
+	bool refused;
+
+	n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s/%s", dir, name);
+	if (n < 0 || (size_t)n >= sizeof(addr.sun_path) ||
+	    fstatat(dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    !S_ISSOCK(st.st_mode) || time(NULL) - st.st_ctime < STALE_S)
+		return false;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	refused = connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0 &&
+		  errno == ECONNREFUSED;
+	close(fd);
+	return refused;
+}
+
+/* Removes what processes left behind that were killed. */
+static void
+sweep(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	if (dir == NULL)
+		return;
+	while ((entry = readdir(dir)) != NULL)
+		if (is_stale(dirfd(dir), path, entry->d_name))
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	(void)closedir(dir);
+}
+
 static int
 socket_url(const char *name, char **ret_url, struct cadre_error *err)
 {
@@ -115,7 +163,15 @@ address_new(const char *profile, bool shared, char **ret_url,
 		return rc;
 	(void)snprintf(name, sizeof(name), "%.40s-%d-%s.sock", profile,
 		       (int)getpid(), tail);
-	return socket_url(name, ret_url, err);
+	rc = socket_url(name, ret_url, err);
+	if (rc == 0) {
+		char *dir = strdup(*ret_url + strlen("ipc://"));
+
+		if (dir != NULL)
+			sweep(dirname(dir));
+		free(dir);
+	}
+	return rc;
 }
 
 int
