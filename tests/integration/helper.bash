@@ -8,6 +8,7 @@
 # "make check" sets CADRE_STAGE and the directories below it; a file run by
 # hand needs:  make tests/stage.stamp && make check TESTS=tests/integration/x.bats
 
+bats_require_minimum_version 1.5.0
 : "${CADRE_STAGE:?run by make check TESTS=tests/integration/FILE.bats}"
 
 cadre_setup() {

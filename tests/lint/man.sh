@@ -7,4 +7,5 @@ command -v mandoc >/dev/null || {
 	echo "mandoc is not installed"
 	exit 77
 }
-mandoc -Tlint -Wwarning man/*.[1-8]
+# A page that only names another can be followed once it is installed.
+grep -L '^\.so ' man/*.[1-8] | xargs mandoc -Tlint -Wwarning
