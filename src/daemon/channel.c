@@ -10,6 +10,7 @@
 
 #include <cadre/error.h>
 
+#include "daemon/turn.h"
 #include "util/error.h"
 
 #define CHUNK (256u * 1024u)
@@ -61,6 +62,7 @@ watch(struct channel *ch)
 	if (ch->fd < 0 || events == ch->events)
 		return;
 	ch->events = events;
+	turn_changed(ch->poll->loop);
 	if (events == 0)
 		(void)uv_poll_stop(ch->poll);
 	else

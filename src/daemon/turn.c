@@ -17,6 +17,7 @@ turn_init(struct turn *t, uv_loop_t *loop, void (*settle)(void *arg), void *arg)
 	*t = (struct turn){.loop = loop, .settle = settle, .arg = arg};
 	if (uv_async_init(loop, &t->wake, on_wake) < 0)
 		return CADRE_ESYS;
+	loop->data = t;
 	(void)pthread_mutex_init(&t->lock, NULL);
 	(void)pthread_mutex_lock(&t->lock);
 	return 0;
@@ -34,7 +35,7 @@ static int
 sleep_ms(struct turn *t)
 {
 	uv_update_time(t->loop);
-	return uv_backend_timeout(t->loop);
+	return t->changed ? 0 : uv_backend_timeout(t->loop);
 }
 
 static uint64_t
@@ -57,7 +58,16 @@ turn_run(struct turn *t)
 		(void)poll(&events, 1, timeout);
 		(void)pthread_mutex_lock(&t->lock);
 	}
+	t->changed = false;
 	(void)uv_run(t->loop, UV_RUN_NOWAIT);
+}
+
+void
+turn_changed(uv_loop_t *loop)
+{
+	struct turn *t = loop->data;
+
+	t->changed = true;
 }
 
 bool

@@ -20,6 +20,7 @@ struct turn {
 	pthread_mutex_t lock;
 	uv_async_t wake;
 	uint64_t until_ms; /* when the sleeping loop will wake by itself */
+	bool changed;	   /* the loop has to run to learn what it watches */
 };
 
 /* The loop's thread holds the first turn. */
@@ -30,6 +31,10 @@ void turn_fini(struct turn *t);
 /* Loop's thread: settles, sleeps without the turn until something is due, and
  * handles what came. */
 void turn_run(struct turn *t);
+
+/* A descriptor of this loop is watched for something else now: the kernel is
+ * told within uv_run, and before libuv 1.44 nothing says that it has to be. */
+void turn_changed(uv_loop_t *loop);
 
 /* Any other thread: takes the turn unless somebody holds it.  What is done with
  * it may use the loop's handles. */
