@@ -50,6 +50,10 @@ struct cadre_config;
  *   window       most tasks waiting at one slot; 0 turns windows off [8192]
  *   heartbeat    time between heartbeats; a daemon is lost after 3 [2s]
  *   start-limit  daemons that have not dialled back by then are an error [30s]
+ *   relaunch     a local daemon that dies though it was not told to is replaced
+ *                by a new one with as many slots: at once, then after longer
+ *                and longer times, at most so many times in a row without a
+ *                finished task between them; 0: never [5]
  *   idle-limit   with no daemon left and none on its way, waiting tasks fail
  *                with outcome 19 after this time [30s]
  *   timeout, deadline, priority, retry.*, idempotent, output, output-limit

@@ -35,6 +35,8 @@ static const struct setting table[] = {
 	{"heartbeat", SETTING_LIMIT,
 	 .help = "time between heartbeats; a daemon is lost after 3"},
 	{"start-limit", SETTING_LIMIT, .help = "time for daemons to dial back"},
+	{"relaunch", SETTING_NUMBER, 0, MANY,
+	 .help = "times in a row that a daemon which died is launched again"},
 	{"idle-limit", SETTING_LIMIT,
 	 .help = "time that tasks wait while no daemon is left"},
 	{"seed", SETTING_NUMBER, INT32_MIN, INT32_MAX,

@@ -210,23 +210,41 @@ driver_status(struct cadre_pool *pool, struct cadre_daemon_status **ret,
 	return 0;
 }
 
+static struct jobs_plan
+plan_of(const struct driver *d, uint64_t now_ms)
+{
+	return (struct jobs_plan){
+		.url = d->pool->url,
+		.session = d->session,
+		.auth = d->auth->name,
+		.settings = d->settings,
+		.give_up_ms = d->start_limit_ms > UINT64_MAX - now_ms
+				      ? UINT64_MAX
+				      : now_ms + d->start_limit_ms,
+	};
+}
+
+void
+driver_look(struct driver *d, uint64_t now_ms)
+{
+	const struct jobs_plan plan = plan_of(d, now_ms);
+	bool changed = jobs_look(&d->jobs, now_ms);
+
+	if (jobs_again(&d->jobs, &plan, now_ms) || changed)
+		driver_expect(d, now_ms);
+}
+
 int
 driver_launch(struct driver *d, uint32_t daemons, uint32_t slots,
 	      struct cadre_error *err)
 {
 	uint64_t now = clock_now_ms();
-	struct jobs_plan plan = {
-		.url = d->pool->url,
-		.session = d->session,
-		.auth = d->auth->name,
-		.settings = d->settings,
-		.daemons = daemons,
-		.slots = slots,
-		.give_up_ms = d->start_limit_ms > UINT64_MAX - now
-				      ? UINT64_MAX
-				      : now + d->start_limit_ms,
-	};
-	int rc = jobs_start(&d->jobs, &plan, err);
+	struct jobs_plan plan = plan_of(d, now);
+	int rc;
+
+	plan.daemons = daemons;
+	plan.slots = slots;
+	rc = jobs_start(&d->jobs, &plan, err);
 
 	if (rc < 0)
 		return rc;
@@ -480,6 +498,8 @@ prepare(struct driver *d, struct cadre_error *err)
 	d->start_limit_ms =
 		start == PARSE_FOREVER ? UINT64_MAX : (uint64_t)start;
 	d->grace_ms = limit_of(cfg, "grace", 5000);
+	d->jobs.relaunch =
+		(uint32_t)setting_number(cadre_config_get(cfg, "relaunch"), 5);
 	d->jobs.show =
 		setting_bool(cadre_config_get(cfg, "output-daemon"), false);
 	d->pump_until = 0;

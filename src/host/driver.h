@@ -56,6 +56,8 @@ int driver_open(struct cadre_pool *pool, struct cadre_error *err);
 /* Tells the dispatcher how many daemons are on their way, and why others are
  * not. */
 void driver_expect(struct driver *d, uint64_t now_ms);
+/* Looks after the daemons that it launched. */
+void driver_look(struct driver *d, uint64_t now_ms);
 /* Starts that many daemons, which share the slots. */
 int driver_launch(struct driver *d, uint32_t daemons, uint32_t slots,
 		  struct cadre_error *err);

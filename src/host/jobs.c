@@ -21,6 +21,13 @@
 /* Open files of a daemon: some of its own, and for each slot. */
 #define FILES_OWN 32u
 #define FILES_SLOT 6u
+/* After the second death in a row, doubled for each more. */
+#define AGAIN_MS UINT64_C(250)
+#define AGAIN_MAX_MS UINT64_C(30000)
+
+/* Exit statuses of a daemon that left as it should: told to, idletime,
+ * walltime, maxtasks (see cadred(8)). */
+static const int left_well[] = {0, 2, 3, 4};
 
 static int
 check_limit(const struct jobs_plan *plan, struct cadre_error *err)
@@ -69,29 +76,35 @@ job_forget(struct jobs *jobs, struct job *job)
 
 static void
 fill_record(struct launch_record *record, const struct jobs_plan *plan,
-	    uint32_t i, uint32_t index)
+	    uint32_t index, uint32_t slots)
 {
 	*record = (struct launch_record){
 		.url = (char *)(uintptr_t)plan->url,
 		.session = (char *)(uintptr_t)plan->session,
 		.auth = (char *)(uintptr_t)plan->auth,
 		.index = index,
-		.slots = plan->slots / plan->daemons +
-			 (i < plan->slots % plan->daemons),
+		.slots = slots,
 		.settings = plan->settings,
 	};
+}
+
+static void
+adopt_launch(struct job *job, const struct launch_job *launch,
+	     uint64_t give_up_ms)
+{
+	job->launch = *launch;
+	job->give_up_ms = give_up_ms;
+	if (launch->log_fd >= 0)
+		(void)fcntl(launch->log_fd, F_SETFL, O_NONBLOCK);
 }
 
 static void
 adopt(struct jobs *jobs, struct job *job, const struct launch_job *launch,
       const struct launch_record *record, uint64_t give_up_ms)
 {
-	job->launch = *launch;
+	adopt_launch(job, launch, give_up_ms);
 	job->index = record->index;
 	job->slots = record->slots;
-	job->give_up_ms = give_up_ms;
-	if (launch->log_fd >= 0)
-		(void)fcntl(launch->log_fd, F_SETFL, O_NONBLOCK);
 	DL_APPEND(jobs->list, job);
 	jobs->n++;
 	jobs->expected++;
@@ -105,7 +118,9 @@ start_all(struct jobs *jobs, const struct jobs_plan *plan,
 	int rc;
 
 	for (uint32_t i = 0; i < plan->daemons; i++) {
-		fill_record(&records[i], plan, i, jobs->next_index + i);
+		fill_record(&records[i], plan, jobs->next_index + i,
+			    plan->slots / plan->daemons +
+				    (i < plan->slots % plan->daemons));
 		made[i] = calloc(1, sizeof(*made[i]));
 		if (made[i] == NULL)
 			return error_nomem(err);
@@ -148,7 +163,7 @@ jobs_start(struct jobs *jobs, const struct jobs_plan *plan,
 	return rc;
 }
 
-void
+bool
 jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid)
 {
 	struct job *job;
@@ -159,8 +174,37 @@ jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid)
 		if (!job->connected && !job->given_up)
 			jobs->expected--;
 		job->connected = true;
-		return;
+		job->lasting = true;
+		return true;
 	}
+	return false;
+}
+
+static struct job *
+find(struct jobs *jobs, int64_t pid)
+{
+	struct job *job;
+
+	DL_SEARCH_SCALAR(jobs->list, job, launch.pid, (pid_t)pid);
+	return pid > 0 ? job : NULL;
+}
+
+void
+jobs_proved(struct jobs *jobs, int64_t pid)
+{
+	struct job *job = find(jobs, pid);
+
+	if (job != NULL)
+		job->deaths = 0;
+}
+
+void
+jobs_retiring(struct jobs *jobs, int64_t pid)
+{
+	struct job *job = find(jobs, pid);
+
+	if (job != NULL)
+		job->retiring = true;
 }
 
 uint64_t
@@ -249,9 +293,51 @@ explain_end(struct jobs *jobs, const struct job *job, int status)
 		       job->connected ? "" : " before it dialled back", line);
 }
 
-/* True if the job has ended; it is forgotten then. */
 static bool
-reap(struct jobs *jobs, struct job *job)
+is_well(int status)
+{
+	for (size_t i = 0; i < sizeof(left_well) / sizeof(left_well[0]); i++)
+		if (WIFEXITED(status) && WEXITSTATUS(status) == left_well[i])
+			return true;
+	return false;
+}
+
+/* A daemon died, or could not be launched: in its place comes another one, in
+ * a while, or none any more. */
+static void
+replace(struct jobs *jobs, struct job *job, uint64_t now_ms)
+{
+	uint64_t delay = 0;
+
+	if (!job->connected)
+		jobs->expected--;
+	if (++job->deaths > jobs->relaunch) {
+		size_t used = strlen(jobs->why);
+
+		if (job->deaths > 1)
+			(void)snprintf(jobs->why + used,
+				       sizeof(jobs->why) - used,
+				       "; it died %" PRIu32 " times in a row "
+				       "without finishing a task",
+				       job->deaths);
+		job_forget(jobs, job);
+		return;
+	}
+	if (job->deaths > 1)
+		delay = AGAIN_MS << (job->deaths < 10 ? job->deaths - 2 : 8);
+	job->again_ms =
+		now_ms + (delay < AGAIN_MAX_MS ? delay : AGAIN_MAX_MS) + 1;
+	close_fd(&job->launch.pidfd);
+	close_fd(&job->launch.log_fd);
+	job->launch.pid = 0;
+	job->tail_len = 0;
+	job->connected = false;
+	jobs->expected++;
+}
+
+/* True if the job has ended; it is forgotten then, or waits for a launch. */
+static bool
+reap(struct jobs *jobs, struct job *job, uint64_t now_ms)
 {
 	int status = 0;
 	pid_t pid = waitpid(job->launch.pid, &status, WNOHANG);
@@ -259,13 +345,50 @@ reap(struct jobs *jobs, struct job *job)
 	if (pid == 0 || (pid < 0 && errno == EINTR))
 		return false;
 	read_log(jobs, job);
-	if (!job->given_up && (!job->connected || WIFSIGNALED(status) ||
-			       WEXITSTATUS(status) != 0))
+	if (!job->given_up && (!job->connected || !is_well(status)))
 		explain_end(jobs, job, status);
+	if (job->lasting && !job->retiring && !job->given_up &&
+	    !is_well(status)) {
+		replace(jobs, job, now_ms);
+		return true;
+	}
 	if (!job->connected && !job->given_up)
 		jobs->expected--;
 	job_forget(jobs, job);
 	return true;
+}
+
+static void
+launch_again(struct jobs *jobs, struct job *job, const struct jobs_plan *plan,
+	     uint64_t now_ms)
+{
+	struct cadre_error err = CADRE_ERROR_INIT;
+	struct launch_record record;
+	struct launch_job launched;
+
+	job->again_ms = 0;
+	fill_record(&record, plan, job->index, job->slots);
+	if (launch_local.start(&record, 1, &launched, &err) == 0) {
+		adopt_launch(job, &launched, plan->give_up_ms);
+		return;
+	}
+	(void)snprintf(jobs->why, sizeof(jobs->why), "%.320s", err.text);
+	replace(jobs, job, now_ms);
+}
+
+bool
+jobs_again(struct jobs *jobs, const struct jobs_plan *plan, uint64_t now_ms)
+{
+	struct job *job, *after;
+	bool any = false;
+
+	DL_FOREACH_SAFE (jobs->list, job, after) {
+		if (job->again_ms == 0 || now_ms < job->again_ms)
+			continue;
+		any = true;
+		launch_again(jobs, job, plan, now_ms);
+	}
+	return any;
 }
 
 static bool
@@ -293,9 +416,11 @@ jobs_look(struct jobs *jobs, uint64_t now_ms)
 	bool changed = false;
 
 	DL_FOREACH_SAFE (jobs->list, job, after) {
+		if (job->again_ms != 0)
+			continue;
 		read_log(jobs, job);
 		changed = give_up_late(jobs, job, now_ms) || changed;
-		changed = reap(jobs, job) || changed;
+		changed = reap(jobs, job, now_ms) || changed;
 	}
 	return changed;
 }
@@ -324,6 +449,11 @@ jobs_deadline(const struct jobs *jobs, uint64_t now_ms)
 	const struct job *job;
 
 	DL_FOREACH (jobs->list, job) {
+		if (job->again_ms != 0) {
+			if (job->again_ms < deadline)
+				deadline = job->again_ms;
+			continue;
+		}
 		if (!job->connected && !job->given_up &&
 		    job->give_up_ms < deadline)
 			deadline = job->give_up_ms;
@@ -364,8 +494,14 @@ void
 jobs_end(struct jobs *jobs, uint64_t patience_ms)
 {
 	uint64_t due = clock_now_ms() + patience_ms;
+	struct job *job, *after;
 	int kill = 0;
 
+	DL_FOREACH_SAFE (jobs->list, job, after) {
+		job->retiring = true;
+		if (job->again_ms != 0)
+			job_forget(jobs, job);
+	}
 	while (jobs->list != NULL) {
 		uint64_t now = clock_now_ms();
 

@@ -11,8 +11,11 @@
 
 /*
  * The daemons that a pool launched on this machine: started, watched by their
- * pidfds, heard by their standard error, reaped.  Not thread-safe: the pool's
- * mutex is held, or nobody else is left.
+ * pidfds, heard by their standard error, reaped.  One that had dialled back and
+ * dies though nobody told it to is launched again: at once, then, while no task
+ * is finished in between, after longer and longer times, until that happened
+ * "relaunch" times in a row.  Not thread-safe: the pool's mutex is held, or
+ * nobody else is left.
  */
 struct job {
 	struct job *prev, *next;
@@ -20,8 +23,12 @@ struct job {
 	uint32_t index;
 	uint32_t slots;
 	uint64_t give_up_ms; /* not dialled back by then: an error */
+	uint64_t again_ms;   /* dead, to be launched again then; 0: it lives */
+	uint32_t deaths;     /* since a task was last finished */
 	bool connected;
 	bool given_up;
+	bool lasting;	 /* a daemon in its place has once dialled back */
+	bool retiring;	 /* it ends of its own will: not to be replaced */
 	char tail[1024]; /* the end of its standard error */
 	size_t tail_len;
 };
@@ -31,6 +38,7 @@ struct jobs {
 	size_t n;
 	uint32_t next_index;
 	uint32_t expected; /* neither connected nor given up */
+	uint32_t relaunch; /* most relaunches in a row */
 	bool show;	   /* their standard error goes to ours */
 	char why[400];	   /* how the last one failed; empty: none did */
 };
@@ -48,8 +56,16 @@ struct jobs_plan {
 
 int jobs_start(struct jobs *jobs, const struct jobs_plan *plan,
 	       struct cadre_error *err);
-/* A daemon dialled back. */
-void jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid);
+/* A daemon dialled back.  False if it is none of them. */
+bool jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid);
+/* It has finished a task. */
+void jobs_proved(struct jobs *jobs, int64_t pid);
+/* It is about to leave. */
+void jobs_retiring(struct jobs *jobs, int64_t pid);
+/* Launches those again whose time has come, with what plan says beyond slots
+ * and daemons.  True if any was due. */
+bool jobs_again(struct jobs *jobs, const struct jobs_plan *plan,
+		uint64_t now_ms);
 /* Slots of those that are connected or on their way. */
 uint64_t jobs_slots(const struct jobs *jobs);
 /* Reads what they wrote, reaps the dead, gives up the late.  True if expected

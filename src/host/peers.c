@@ -22,7 +22,9 @@ struct peer {
 	struct handshake *handshake; /* NULL once it is over */
 	struct dispatch_peer *peer;  /* NULL unless the dispatcher knows it */
 	uint64_t since_ms;
+	int64_t pid; /* of a daemon that this host launched, else 0 */
 	bool daemon;
+	bool proved; /* it has finished a task */
 	bool dirty;
 	struct peer *next_dirty;
 };
@@ -43,6 +45,8 @@ peers_send(void *arg, void *conn, const struct wire_frame *frame)
 	struct peer *p = conn;
 
 	(void)arg;
+	if (frame->type == WIRE_LEAVE)
+		jobs_retiring(&p->driver->jobs, p->pid);
 	/* If it fails, the connection is about to end and says so itself. */
 	if (link_send(p->conn, frame) == 0)
 		mark_dirty(p);
@@ -177,6 +181,7 @@ welcome(struct peer *p)
 	struct driver *d = p->driver;
 	const struct wire_frame *hello = handshake_hello(p->handshake);
 	uint64_t role = wire_u64(hello, WIRE_TAG_ROLE, 0);
+	int64_t pid = (int64_t)wire_u64(hello, WIRE_TAG_PID, 0);
 	uint32_t incarnation;
 	int rc;
 
@@ -196,10 +201,10 @@ welcome(struct peer *p)
 	p->daemon = role == WIRE_ROLE_DAEMON;
 	link_set_max(p->conn, WIRE_MAX_FRAME);
 	send_welcome(p, incarnation);
-	if (p->daemon)
-		jobs_connected(&d->jobs,
-			       (uint32_t)wire_u64(hello, WIRE_TAG_INDEX, 0),
-			       (int64_t)wire_u64(hello, WIRE_TAG_PID, 0));
+	if (p->daemon &&
+	    jobs_connected(&d->jobs,
+			   (uint32_t)wire_u64(hello, WIRE_TAG_INDEX, 0), pid))
+		p->pid = pid;
 	handshake_over(p);
 	driver_expect(d, d->batch_ms);
 	dispatch_peer_ready(d->dispatch, p->peer, d->batch_ms);
@@ -227,6 +232,29 @@ greet(struct peer *p, const struct wire_frame *frame)
 	return 0;
 }
 
+/* What concerns the host beyond the dispatcher. */
+static void
+notice(struct peer *p, uint16_t type)
+{
+	if (type == WIRE_RESULT && p->proved)
+		return;
+	switch (type) {
+	case WIRE_RESULT:
+		p->proved = true;
+		jobs_proved(&p->driver->jobs, p->pid);
+		break;
+	case WIRE_LEAVING:
+		jobs_retiring(&p->driver->jobs, p->pid);
+		break;
+	case WIRE_SLOT_UP:
+	case WIRE_SLOT_DOWN:
+		pool_notify(p->driver->pool);
+		break;
+	default:
+		break;
+	}
+}
+
 static int
 on_frame(void *user, const struct wire_frame *frame)
 {
@@ -237,8 +265,8 @@ on_frame(void *user, const struct wire_frame *frame)
 		return CADRE_ECLOSED;
 	if (p->peer == NULL)
 		return greet(p, frame);
-	if (frame->type == WIRE_SLOT_UP || frame->type == WIRE_SLOT_DOWN)
-		pool_notify(d->pool);
+	if (p->daemon)
+		notice(p, frame->type);
 	return dispatch_frame(d->dispatch, p->peer, frame, d->batch_ms, NULL);
 }
 

@@ -37,8 +37,8 @@ pump_once(struct driver *d, bool look)
 	uint64_t due, peers;
 
 	start_requested(d);
-	if (look && jobs_look(&d->jobs, now))
-		driver_expect(d, now);
+	if (look)
+		driver_look(d, now);
 	peers = peers_tick(d, now);
 	dispatch_tick(d->dispatch, now);
 	due = dispatch_deadline(d->dispatch);

@@ -326,6 +326,128 @@ test_killed_daemon(void **state)
 	cadre_pool_close(&pool);
 }
 
+static pid_t
+only_daemon(struct cadre_pool *pool)
+{
+	struct cadre_daemon_status *daemons;
+	pid_t pid;
+	size_t n;
+
+	assert_int_equal(cadre_pool_status(pool, &daemons, &n, NULL), 0);
+	assert_int_equal(n, 1);
+	pid = (pid_t)daemons[0].pid;
+	free(daemons);
+	return pid;
+}
+
+/* The only daemon is killed half way: another one does the rest. */
+static void
+test_relaunch(void **state)
+{
+	enum { N = 100 };
+	struct cadre_pool *pool = rig_pool("2");
+	uint32_t first = 0, last = 0;
+	struct cadre_task *tasks[N];
+	struct cadre_info info;
+	char line[64], wanted[16];
+	int done = 0;
+
+	(void)state;
+	for (int i = 0; i < N; i++) {
+		(void)snprintf(line, sizeof(line), "sleep 0.01; echo %d", i);
+		tasks[i] = rig_shell(pool, line, NULL);
+		assert_int_equal(
+			cadre_task_on_done(tasks[i], count_done, &done), 0);
+	}
+	rig_wait(tasks[N / 2]);
+	assert_int_equal(kill(only_daemon(pool), SIGKILL), 0);
+	assert_int_equal(cadre_task_wait_all(tasks, N, RIG_LIMIT_MS), 0);
+	for (int i = 0; i < N; i++) {
+		struct cadre_command_result result;
+		struct cadre_task_stats stats;
+
+		(void)snprintf(wanted, sizeof(wanted), "%d\n", i);
+		assert_int_equal(cadre_task_command_result(tasks[i], &result),
+				 0);
+		assert_int_equal(result.out_len, strlen(wanted));
+		assert_memory_equal(result.out, wanted, result.out_len);
+		assert_int_equal(cadre_task_stats(tasks[i], &stats), 0);
+		if (i == 0 || stats.daemon < first)
+			first = stats.daemon;
+		if (stats.daemon > last)
+			last = stats.daemon;
+		rig_expect(&tasks[i], CADRE_OUTCOME_VALUE);
+	}
+	assert_true(last > first);
+	assert_int_equal(done, N);
+	assert_int_equal(cadre_pool_info(pool, &info, NULL), 0);
+	assert_int_equal(info.completed, N);
+	assert_int_equal(info.failed, 0);
+	assert_int_equal(info.cumulative, 2);
+	assert_int_equal(info.slots, 2);
+	cadre_pool_close(&pool);
+}
+
+static void
+test_no_relaunch(void **state)
+{
+	struct cadre_pool *pool = rig_open("slots", "1", "relaunch", "0",
+					   "idle-limit", "50ms", NULL);
+	struct cadre_error err = CADRE_ERROR_INIT;
+	struct cadre_task *t;
+
+	(void)state;
+	assert_int_equal(cadre_pool_wait_ready(pool, 1, RIG_LIMIT_MS, NULL), 0);
+	assert_int_equal(kill(only_daemon(pool), SIGKILL), 0);
+	t = rig_shell(pool, "sleep 600", NULL);
+	rig_wait(t);
+	assert_non_null(strstr(cadre_task_error(t), "signal 9"));
+	rig_expect(&t, CADRE_OUTCOME_LOST);
+	assert_int_equal(cadre_pool_wait_ready(pool, 1, RIG_LIMIT_MS, &err),
+			 CADRE_ELAUNCH);
+	assert_non_null(strstr(err.text, "signal 9"));
+	cadre_pool_close(&pool);
+}
+
+/* The first daemon works, none of those in its place does. */
+static void
+test_relaunch_in_vain(void **state)
+{
+	const char *script = rig_path("cadred-once"), *mark = rig_path("mark");
+	char *saved = strdup(getenv("CADRE_CADRED"));
+	struct cadre_error err = CADRE_ERROR_INIT;
+	struct cadre_pool *pool;
+	struct cadre_task *t;
+	char text[1200];
+
+	(void)state;
+	(void)snprintf(text, sizeof(text),
+		       "#!/bin/sh\n"
+		       "[ -e %s ] && { echo 'no disk here' >&2; exit 7; }\n"
+		       ": >%s\nexec '%s' \"$@\"\n",
+		       mark, mark, saved);
+	write_script(script, text);
+	assert_int_equal(setenv("CADRE_CADRED", script, 1), 0);
+	pool = rig_open("slots", "1", "relaunch", "2", "idle-limit", "50ms",
+			NULL);
+	assert_int_equal(cadre_pool_wait_ready(pool, 1, RIG_LIMIT_MS, NULL), 0);
+	assert_int_equal(kill(only_daemon(pool), SIGKILL), 0);
+	t = rig_shell(pool, "true", NULL);
+	rig_wait(t);
+	assert_non_null(strstr(cadre_task_error(t), "status 7"));
+	assert_non_null(strstr(cadre_task_error(t), "no disk here"));
+	assert_non_null(strstr(cadre_task_error(t), "3 times in a row"));
+	rig_expect(&t, CADRE_OUTCOME_LOST);
+	assert_int_equal(cadre_pool_wait_ready(pool, 1, RIG_LIMIT_MS, &err),
+			 CADRE_ELAUNCH);
+	assert_non_null(strstr(err.text, "no disk here"));
+	cadre_pool_close(&pool);
+	assert_int_equal(unlink(script), 0);
+	assert_int_equal(unlink(mark), 0);
+	assert_int_equal(setenv("CADRE_CADRED", saved, 1), 0);
+	free(saved);
+}
+
 static struct cadre_value *
 numbers(int n)
 {
@@ -740,6 +862,9 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_add_and_remove),
 		cmocka_unit_test(test_killed_daemon),
+		cmocka_unit_test(test_relaunch),
+		cmocka_unit_test(test_no_relaunch),
+		cmocka_unit_test(test_relaunch_in_vain),
 		cmocka_unit_test(test_map),
 		cmocka_unit_test(test_map_stops),
 		cmocka_unit_test(test_everywhere),
