@@ -322,7 +322,7 @@ count(struct map *map, const struct record *r)
 	map->progress.done++;
 	map->progress.failed += record_failed(r);
 	if (!halt_count(&map->o.halt, record_failed(r), status,
-			map->input_done ? map->seq : 0))
+			map->progress.total))
 		return;
 	warn(map, "stopping as --halt asks: task %llu %s: %.200s",
 	     (unsigned long long)r->seq,

@@ -19,7 +19,7 @@
 #include "util/error.h"
 
 /* Tasks handed to the dispatcher beyond those that run, so that no slot waits
- * for this process. */
+ * for this process; none where it has to decide before each start. */
 #define AHEAD 64
 
 static int map_main(int argc, char **argv);
@@ -141,6 +141,7 @@ open_pool(struct map *map, struct cadre_error *err)
 		(map->results != NULL && results_use_slot(map->results));
 	map->limit = map->n_slots;
 	if (!map->number_slots && o->delay_ms == 0 &&
+	    o->halt.when == HALT_NEVER &&
 	    (o->pool.name == NULL || o->pool.slots == NULL))
 		map->limit += map->n_slots + AHEAD;
 	map->slots = calloc(map->n_slots, sizeof(*map->slots));
@@ -148,7 +149,9 @@ open_pool(struct map *map, struct cadre_error *err)
 		return error_nomem(err);
 	if (o->pool.name != NULL)
 		map->hosts.pool = map->pool;
-	return 0;
+	/* The first of the spaced starts is not to be late. */
+	return o->delay_ms > 0 ? cadre_pool_wait_ready(map->pool, 1, -1, err)
+			       : 0;
 }
 
 static int

@@ -68,17 +68,20 @@ record_path(const char *name, char *ret, size_t size)
 static bool
 lives(pid_t pid)
 {
-	char path[32], name[16] = "";
+	static const char name[] = " (cadre) ";
+	char path[32], stat[64] = "";
+	const char *state;
 	ssize_t n;
 	int fd;
 
-	(void)snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
+	(void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return false;
-	n = read(fd, name, sizeof(name) - 1);
+	n = read(fd, stat, sizeof(stat) - 1);
 	(void)close(fd);
-	return n > 0 && strcmp(name, "cadre\n") == 0;
+	state = n > 0 ? strstr(stat, name) : NULL;
+	return state != NULL && state[sizeof(name) - 1] != 'Z';
 }
 
 int

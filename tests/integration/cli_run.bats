@@ -3,6 +3,7 @@
 #
 # cadre run: one command, as if it ran here.
 
+# shellcheck disable=SC2016,SC1083,SC2094,SC2238 # braces and $ are the tasks'
 load helper
 
 # Becomes a process that a signal can interrupt: background processes of scripts

@@ -2,6 +2,12 @@
 INTEGRATION_TESTS = \
 	tests/integration/abi.bats \
 	tests/integration/build.bats \
+	tests/integration/cli_docs.bats \
+	tests/integration/cli_eval.bats \
+	tests/integration/cli_log.bats \
+	tests/integration/cli_map.bats \
+	tests/integration/cli_run.bats \
+	tests/integration/cli_start.bats \
 	tests/integration/quickstart.bats
 
 TESTS += $(INTEGRATION_TESTS)
