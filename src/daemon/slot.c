@@ -39,9 +39,8 @@ static void
 send_plain(struct slot *slot, uint16_t type, const char *reason)
 {
 	uint8_t memory[640];
-	struct wire_frame frame = {.type = type,
-				   .slot = slot->index,
-				   .worker = slot->worker.number};
+	struct wire_frame frame = {
+		.type = type, .slot = slot->index, .worker = slot->round};
 	struct buf fields = {
 		.data = memory, .cap = sizeof(memory), .max = sizeof(memory)};
 
@@ -91,6 +90,8 @@ slot_announce(struct slot *slot)
 {
 	if (slot->held || slot->retired || slot->control.pid == 0)
 		return;
+	if (!slot->announced)
+		slot->round++;
 	slot->announced = true;
 	send_plain(slot, WIRE_SLOT_UP, NULL);
 }
@@ -125,6 +126,9 @@ slot_task(struct slot *slot, const struct wire_frame *frame)
 	uint64_t engine = wire_u64(frame, WIRE_TAG_ENGINE, 0);
 
 	d->active_ms = uv_now(&d->loop);
+	/* It crossed a SLOT_DOWN, and was given to somebody else since. */
+	if (slot->announced && frame->worker != slot->round)
+		return;
 	if (d->state != DAEMON_SERVING || slot->held || slot->retired) {
 		slot_return(slot, frame->task, frame->attempt,
 			    WIRE_RETURNED_UNSTARTED);

@@ -91,6 +91,7 @@ struct slot {
 	struct slot *next_dirty;
 	bool is_dirty;
 	bool announced;	   /* SLOT_UP was sent on this connection */
+	uint32_t round;	   /* counts SLOT_UPs; a TASK names the one it is for */
 	bool held;	   /* an epoch failed; nothing runs until a reset */
 	bool retired;	   /* for good */
 	uint64_t finished; /* tasks */

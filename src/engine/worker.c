@@ -54,6 +54,7 @@ struct worker {
 	size_t in_pos;
 	struct pattern pattern;
 	struct buf out;
+	size_t sent;	    /* of out */
 	struct buf fields;  /* of a result */
 	uint64_t oldest_ns; /* of what is in out */
 	uint64_t now_ns;    /* when the last task ended */
@@ -62,20 +63,42 @@ struct worker {
 	bool lost; /* nobody reads our results any more */
 };
 
-static void
-flush(struct worker *w)
-{
-	size_t done = 0;
+/* Set while out is at rest: a function is being called. */
+static struct worker *volatile calling;
 
-	while (done < w->out.len && !w->lost) {
-		ssize_t n = send(ENGINE_FD, w->out.data + done,
-				 w->out.len - done, MSG_NOSIGNAL);
+static void
+send_out(struct worker *w)
+{
+	while (w->sent < w->out.len && !w->lost) {
+		ssize_t n = send(ENGINE_FD, w->out.data + w->sent,
+				 w->out.len - w->sent, MSG_NOSIGNAL);
 
 		if (n > 0)
-			done += (size_t)n;
+			w->sent += (size_t)n;
 		else if (n < 0 && errno != EINTR)
 			w->lost = true;
 	}
+}
+
+/* The daemon noticed that a function runs for long: what was answered before
+ * must not wait for its end. */
+static void
+on_urge(int sig)
+{
+	struct worker *w = calling;
+	int saved = errno;
+
+	(void)sig;
+	if (w != NULL)
+		send_out(w);
+	errno = saved;
+}
+
+static void
+flush(struct worker *w)
+{
+	send_out(w);
+	w->sent = 0;
 	if (w->out.cap > 2 * READ_SIZE)
 		buf_fini(&w->out);
 	buf_reset(&w->out);
@@ -217,8 +240,11 @@ evaluate(struct worker *w, struct wire_frame *frame)
 	uint64_t began = w->now_ns;
 
 	w->task = *frame;
-	if (find_payload(w, frame) == 0)
+	if (find_payload(w, frame) == 0) {
+		calling = w;
 		native_eval(w->native, frame, &result);
+		calling = NULL;
+	}
 	w->now_ns = clock_now_ns();
 	if (w->out.len == 0)
 		w->oldest_ns = w->now_ns;
@@ -350,8 +376,10 @@ progress(void *arg, const char *message)
 	frame.code = 3;
 	frame.payload = (const uint8_t *)message;
 	frame.payload_len = strlen(message);
+	calling = NULL;
 	wire_encode(&w->out, &frame);
 	flush(w);
+	calling = w;
 }
 
 static bool
@@ -375,6 +403,7 @@ static bool
 prepare(struct worker *w)
 {
 	struct sigaction action = {.sa_handler = on_interrupt};
+	struct sigaction urge = {.sa_handler = on_urge, .sa_flags = SA_RESTART};
 	const struct native_hooks hooks = {
 		.progress = progress, .cancelled = cancelled, .arg = w};
 
@@ -388,6 +417,7 @@ prepare(struct worker *w)
 	}
 	/* No SA_RESTART. */
 	(void)sigaction(SIGINT, &action, NULL);
+	(void)sigaction(SIGURG, &urge, NULL);
 	/* What a task prints must not be lost when it is killed. */
 	(void)setvbuf(stdout, NULL, _IOLBF, 0);
 	w->in_shared.fd = ENGINE_IN_FD;

@@ -49,6 +49,16 @@ CADRE_NATIVE(polite)
 	return cadre_call_return(call, cadre_value_null());
 }
 
+/* Until it is cancelled, without a word. */
+CADRE_NATIVE(mute)
+{
+	struct timespec pause = {.tv_nsec = 10000000};
+
+	while (!cadre_call_cancelled(call))
+		(void)nanosleep(&pause, NULL);
+	return cadre_call_return(call, cadre_value_null());
+}
+
 /* For ever, whatever is asked of it. */
 CADRE_NATIVE(stubborn)
 {

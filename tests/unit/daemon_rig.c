@@ -127,6 +127,8 @@ on_frame(void *user, const struct wire_frame *frame)
 	int rc = 0;
 
 	(void)pthread_mutex_lock(&g->lock);
+	if (frame->type == WIRE_SLOT_UP && frame->slot < RIG_SLOTS)
+		g->rounds[frame->slot] = frame->worker;
 	if (g->handshake != NULL)
 		rc = greet(g, frame);
 	else if (frame->type == WIRE_HEARTBEAT)
@@ -364,6 +366,7 @@ send_task(struct rig *g, uint16_t type, uint32_t slot, uint8_t flags,
 				   .task = task,
 				   .attempt = 1,
 				   .slot = slot,
+				   .worker = g->rounds[slot],
 				   .payload = payload,
 				   .payload_len = len};
 

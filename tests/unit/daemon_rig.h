@@ -25,6 +25,8 @@ struct rig_frame {
 	uint8_t bytes[];
 };
 
+#define RIG_SLOTS 16
+
 struct rig {
 	pthread_mutex_t lock;
 	pthread_cond_t cond;
@@ -42,7 +44,8 @@ struct rig {
 	pid_t pid;	       /* cadred */
 	char dir[64];
 	struct buf fields;
-	uint64_t task; /* last sent */
+	uint64_t task;		    /* last sent */
+	uint32_t rounds[RIG_SLOTS]; /* as the last SLOT_UP of each slot says */
 };
 
 /* Listens on an address of its own, without a daemon. */
