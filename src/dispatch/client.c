@@ -283,14 +283,37 @@ report(struct dispatch *d, struct dispatch_peer *peer,
 }
 
 static int
+let_leave(struct dispatch *d, const struct wire_frame *frame,
+	  struct cadre_error *err)
+{
+	uint64_t slots = wire_u64(frame, WIRE_TAG_SLOTS, 0);
+
+	if (dispatch_leave(d, slots < UINT32_MAX ? (uint32_t)slots : UINT32_MAX,
+			   d->now) > 0)
+		return 0;
+	return error_set(err, CADRE_ENOENT,
+			 "no daemon is connected that could leave");
+}
+
+static int
 request(struct dispatch *d, struct dispatch_peer *peer,
 	const struct wire_frame *frame, struct cadre_error *err)
 {
+	bool leave = frame->type == WIRE_SCALE && frame->flags == WIRE_REMOVE;
 	struct wire_frame reply = {.type = WIRE_REPLY, .task = frame->task};
-	int rc = d->ops->request(d->arg, peer->conn, frame);
+	struct cadre_error why = CADRE_ERROR_INIT;
+	int rc = leave ? let_leave(d, frame, &why)
+		       : d->ops->request(d->arg, peer->conn, frame, &why);
 
 	(void)err;
 	reply.code = (uint8_t)-rc;
+	buf_reset(&d->scratch);
+	if (rc < 0 && why.text[0] != '\0')
+		wire_put_str(&d->scratch, WIRE_TAG_MESSAGE, why.text);
+	if (d->scratch.error == 0) {
+		reply.fields = d->scratch.data;
+		reply.fields_len = d->scratch.len;
+	}
 	peer_send(d, peer, &reply);
 	return 0;
 }

@@ -120,9 +120,11 @@ struct dispatch_ops {
 	/* Close that connection; dispatch_peer_lost must not be called for it
 	 * any more.  reason is for the log. */
 	void (*drop)(void *arg, void *conn, const char *reason);
-	/* A host asks for something beyond the dispatcher: SCALE, SHUTDOWN.
-	 * Returns the code for the REPLY. */
-	int (*request)(void *arg, void *conn, const struct wire_frame *frame);
+	/* A host asks for something beyond the dispatcher: SCALE for more
+	 * slots, SHUTDOWN.  Returns the code for the REPLY, err the sentence.
+	 */
+	int (*request)(void *arg, void *conn, const struct wire_frame *frame,
+		       struct cadre_error *err);
 };
 
 struct dispatch_config {

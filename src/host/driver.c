@@ -25,6 +25,32 @@ driver_of(struct cadre_pool *pool)
 	return pool->impl;
 }
 
+static struct jobs_plan
+plan_of(const struct driver *d, uint64_t now_ms)
+{
+	return (struct jobs_plan){
+		.url = d->pool->url,
+		.session = d->session,
+		.auth = d->auth->name,
+		.settings = d->settings,
+		.give_up_ms = d->start_limit_ms > UINT64_MAX - now_ms
+				      ? UINT64_MAX
+				      : now_ms + d->start_limit_ms,
+	};
+}
+
+/* Starts that many daemons, which share the slots. */
+static int
+start(struct driver *d, uint32_t daemons, uint32_t slots, uint64_t now_ms,
+      struct cadre_error *err)
+{
+	struct jobs_plan plan = plan_of(d, now_ms);
+
+	plan.daemons = daemons;
+	plan.slots = slots;
+	return jobs_start(&d->jobs, &plan, err);
+}
+
 /* --- what the dispatcher wants --- */
 
 static void
@@ -42,9 +68,12 @@ op_output(void *arg, void *owner, int which, const void *data, size_t len)
 }
 
 static int
-op_request(void *arg, void *conn, const struct wire_frame *frame)
+op_request(void *arg, void *conn, const struct wire_frame *frame,
+	   struct cadre_error *err)
 {
 	struct driver *d = arg;
+	uint64_t slots = wire_u64(frame, WIRE_TAG_SLOTS, 0);
+	int rc;
 
 	(void)conn;
 	if (frame->type == WIRE_SHUTDOWN) {
@@ -52,13 +81,14 @@ op_request(void *arg, void *conn, const struct wire_frame *frame)
 		d->pool->wake_due = true;
 		return 0;
 	}
-	if (frame->type != WIRE_SCALE ||
-	    wire_u64(frame, WIRE_TAG_SLOTS, 0) > UINT32_MAX / 2)
-		return CADRE_EINVAL;
-	/* Processes are started by the pump thread, not within the event. */
-	d->launches += (uint32_t)wire_u64(frame, WIRE_TAG_SLOTS, 0);
+	if (frame->type != WIRE_SCALE || slots == 0 || slots > INT32_MAX)
+		return error_set(err, CADRE_EINVAL,
+				 "a number of slots that makes no sense");
+	rc = start(d, 1, (uint32_t)slots, d->batch_ms, err);
+	/* The dispatcher must not be told within its own event. */
+	d->started = true;
 	pump_wake(d);
-	return 0;
+	return rc;
 }
 
 static const struct dispatch_ops dispatch_callbacks = {
@@ -210,41 +240,24 @@ driver_status(struct cadre_pool *pool, struct cadre_daemon_status **ret,
 	return 0;
 }
 
-static struct jobs_plan
-plan_of(const struct driver *d, uint64_t now_ms)
-{
-	return (struct jobs_plan){
-		.url = d->pool->url,
-		.session = d->session,
-		.auth = d->auth->name,
-		.settings = d->settings,
-		.give_up_ms = d->start_limit_ms > UINT64_MAX - now_ms
-				      ? UINT64_MAX
-				      : now_ms + d->start_limit_ms,
-	};
-}
-
 void
 driver_look(struct driver *d, uint64_t now_ms)
 {
 	const struct jobs_plan plan = plan_of(d, now_ms);
-	bool changed = jobs_look(&d->jobs, now_ms);
+	bool changed = jobs_look(&d->jobs, now_ms) || d->started;
 
+	d->started = false;
 	if (jobs_again(&d->jobs, &plan, now_ms) || changed)
 		driver_expect(d, now_ms);
 }
 
-int
-driver_launch(struct driver *d, uint32_t daemons, uint32_t slots,
-	      struct cadre_error *err)
+/* The dispatcher knows of them, too. */
+static int
+launch(struct driver *d, uint32_t daemons, uint32_t slots,
+       struct cadre_error *err)
 {
 	uint64_t now = clock_now_ms();
-	struct jobs_plan plan = plan_of(d, now);
-	int rc;
-
-	plan.daemons = daemons;
-	plan.slots = slots;
-	rc = jobs_start(&d->jobs, &plan, err);
+	int rc = start(d, daemons, slots, now, err);
 
 	if (rc < 0)
 		return rc;
@@ -265,7 +278,7 @@ driver_scale(struct cadre_pool *pool, uint32_t slots, bool remove,
 	if (remove)
 		leaving = dispatch_leave(d->dispatch, slots, clock_now_ms());
 	else
-		rc = driver_launch(d, 1, slots, err);
+		rc = launch(d, 1, slots, err);
 	pool_unlock(pool);
 	if (remove && leaving == 0)
 		return error_set(err, CADRE_ENOENT,
@@ -293,7 +306,7 @@ driver_hopeless(struct cadre_pool *pool, unsigned int n,
 	bool hopeless;
 
 	pool_lock(pool);
-	slots = jobs_slots(&d->jobs) + d->launches;
+	slots = jobs_slots(&d->jobs);
 	hopeless = d->jobs.next_index > 0 && slots < n &&
 		   (d->own_address || (slots == 0 && d->jobs.why[0] != '\0'));
 	if (hopeless)
@@ -480,7 +493,7 @@ start_daemons(struct driver *d, struct cadre_error *err)
 				 "at least one",
 				 n_daemons, n_slots);
 	pool_lock(d->pool);
-	rc = driver_launch(d, n_daemons, n_slots, err);
+	rc = launch(d, n_daemons, n_slots, err);
 	pool_unlock(d->pool);
 	return rc;
 }

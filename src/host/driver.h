@@ -38,8 +38,8 @@ struct driver {
 	uint64_t batch_ms; /* when the current batch of frames began */
 	bool paused;
 	struct jobs jobs;
-	uint32_t launches; /* slots that a host asked for, not yet started */
-	char **settings;   /* of cadred */
+	bool started;	 /* daemons, of which the dispatcher does not know */
+	char **settings; /* of cadred */
 	uint64_t start_limit_ms;
 	uint64_t grace_ms;
 	pthread_t pump;
@@ -58,8 +58,5 @@ int driver_open(struct cadre_pool *pool, struct cadre_error *err);
 void driver_expect(struct driver *d, uint64_t now_ms);
 /* Looks after the daemons that it launched. */
 void driver_look(struct driver *d, uint64_t now_ms);
-/* Starts that many daemons, which share the slots. */
-int driver_launch(struct driver *d, uint32_t daemons, uint32_t slots,
-		  struct cadre_error *err);
 
 #endif

@@ -21,7 +21,7 @@ struct inquiry {
 	bool done;
 	int rc;
 	struct cadre_value *value; /* NULL: the answer has none */
-	char why[200];
+	char why[400];
 };
 
 void
@@ -32,7 +32,7 @@ inquiry_fail(struct client *c)
 	DL_FOREACH (c->inquiries, r) {
 		r->done = true;
 		r->rc = CADRE_ELOST;
-		(void)snprintf(r->why, sizeof(r->why), "%.199s", c->why.text);
+		(void)snprintf(r->why, sizeof(r->why), "%.399s", c->why.text);
 	}
 	c->inquiries = NULL;
 }
@@ -49,7 +49,7 @@ inquiry_reply(struct client *c, const struct wire_frame *frame)
 	DL_DELETE(c->inquiries, r);
 	r->rc = -(int)frame->code;
 	why = wire_str(frame, WIRE_TAG_MESSAGE);
-	(void)snprintf(r->why, sizeof(r->why), "%.199s",
+	(void)snprintf(r->why, sizeof(r->why), "%.399s",
 		       why != NULL ? why : cadre_strerror(r->rc));
 	free(why);
 	if (r->rc == 0 && frame->payload_len > 0)

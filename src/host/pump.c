@@ -2,7 +2,6 @@
 #include "host/pump.h"
 
 #include <poll.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -16,19 +15,6 @@ pump_wake(struct driver *d)
 	(void)!write(d->wake_fd, &(uint64_t){1}, sizeof(uint64_t));
 }
 
-static void
-start_requested(struct driver *d)
-{
-	struct cadre_error err = CADRE_ERROR_INIT;
-	uint32_t slots = d->launches;
-
-	d->launches = 0;
-	if (slots == 0 || driver_launch(d, 1, slots, &err) == 0)
-		return;
-	(void)snprintf(d->jobs.why, sizeof(d->jobs.why), "%.390s", err.text);
-	driver_expect(d, clock_now_ms());
-}
-
 /* Mutex held.  When it is due again. */
 static uint64_t
 pump_once(struct driver *d, bool look)
@@ -36,8 +22,7 @@ pump_once(struct driver *d, bool look)
 	uint64_t now = clock_now_ms();
 	uint64_t due, peers;
 
-	start_requested(d);
-	if (look)
+	if (look || d->started)
 		driver_look(d, now);
 	peers = peers_tick(d, now);
 	dispatch_tick(d->dispatch, now);

@@ -566,8 +566,10 @@ on_drop(void *arg, void *conn, const char *reason)
 }
 
 static int
-on_request(void *arg, void *conn, const struct wire_frame *frame)
+on_request(void *arg, void *conn, const struct wire_frame *frame,
+	   struct cadre_error *err)
 {
+	(void)err;
 	(void)arg;
 	(void)conn;
 	(void)frame;

@@ -256,6 +256,16 @@ a_lost_host_takes_its_tasks_along(void **state)
 	assert_int_equal(rig_info(rig).executing, 0);
 }
 
+static bool
+says(const struct wire_frame *frame, const char *text)
+{
+	char *message = wire_str(frame, WIRE_TAG_MESSAGE);
+	bool same = message != NULL && strcmp(message, text) == 0;
+
+	free(message);
+	return same;
+}
+
 static void
 requests_are_passed_on(void **state)
 {
@@ -274,6 +284,7 @@ requests_are_passed_on(void **state)
 	assert_non_null(r);
 	assert_int_equal(r->task, 8);
 	assert_int_equal(r->code, -CADRE_ELAUNCH);
+	assert_true(says(r, "there is no way"));
 	rig->request_rc = 0;
 	assert_int_equal(rig_frame(rig, &host,
 				   (struct wire_frame){.type = WIRE_SHUTDOWN}),
@@ -281,6 +292,45 @@ requests_are_passed_on(void **state)
 	r = rig_take(rig, &host, WIRE_REPLY);
 	assert_non_null(r);
 	assert_int_equal(r->code, 0);
+}
+
+static int
+remove_slots(struct rig *rig, struct rig_peer *host, uint64_t slots)
+{
+	uint8_t memory[32];
+	struct buf fields = {
+		.data = memory, .cap = sizeof(memory), .max = sizeof(memory)};
+	const struct wire_frame *r;
+
+	wire_put_u64(&fields, WIRE_TAG_SLOTS, slots);
+	assert_int_equal(
+		rig_frame(rig, host,
+			  (struct wire_frame){.type = WIRE_SCALE,
+					      .flags = WIRE_REMOVE,
+					      .task = 9,
+					      .fields = fields.data,
+					      .fields_len = fields.len}),
+		0);
+	r = rig_take(rig, host, WIRE_REPLY);
+	assert_non_null(r);
+	assert_int_equal(r->task, 9);
+	return r->code;
+}
+
+/* A host may let daemons leave; the driver has no part in it. */
+static void
+hosts_remove_slots(void **state)
+{
+	struct rig *rig = *state;
+	struct rig_peer host, daemon;
+
+	host_up(rig, &host);
+	assert_int_equal(remove_slots(rig, &host, 1), -CADRE_ENOENT);
+	rig_daemon(rig, &daemon, RIG_NATIVE, 2);
+	assert_int_equal(remove_slots(rig, &host, 1), 0);
+	assert_non_null(rig_take(rig, &daemon, WIRE_LEAVE));
+	assert_int_equal(remove_slots(rig, &host, UINT64_MAX), -CADRE_ENOENT);
+	assert_int_equal(rig->requested, 0);
 }
 
 static struct cadre_value *
@@ -588,6 +638,7 @@ main(void)
 		RIG_TEST(graphs_of_hosts),
 		RIG_TEST(a_lost_host_takes_its_tasks_along),
 		RIG_TEST(requests_are_passed_on),
+		RIG_TEST(hosts_remove_slots),
 		RIG_TEST(info_and_status_are_values),
 		RIG_TEST(everywhere_waits_for_all_slots),
 		RIG_TEST(a_lost_slot_is_not_waited_for),

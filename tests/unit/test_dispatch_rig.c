@@ -8,6 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "util/error.h"
+
 static void *
 copy(const void *data, size_t len)
 {
@@ -81,13 +83,16 @@ on_drop(void *arg, void *conn, const char *reason)
 }
 
 static int
-on_request(void *arg, void *conn, const struct wire_frame *frame)
+on_request(void *arg, void *conn, const struct wire_frame *frame,
+	   struct cadre_error *err)
 {
 	struct rig *rig = arg;
 
 	(void)conn;
 	rig->requested = frame->type;
-	return rig->request_rc;
+	return rig->request_rc < 0
+		       ? error_set(err, rig->request_rc, "there is no way")
+		       : 0;
 }
 
 static void

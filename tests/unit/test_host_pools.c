@@ -635,6 +635,20 @@ test_everywhere(void **state)
 	cadre_pool_close(&pool);
 }
 
+/* Not only that it failed is said, but why. */
+static void
+check_add_fails(struct cadre_pool *client)
+{
+	char *saved = strdup(getenv("CADRE_CADRED"));
+	struct cadre_error err = CADRE_ERROR_INIT;
+
+	assert_int_equal(setenv("CADRE_CADRED", "/nowhere/cadred", 1), 0);
+	assert_true(cadre_pool_add(client, 1, &err) < 0);
+	assert_non_null(strstr(err.text, "/nowhere/cadred"));
+	assert_int_equal(setenv("CADRE_CADRED", saved, 1), 0);
+	free(saved);
+}
+
 static void
 test_connect(void **state)
 {
@@ -684,6 +698,13 @@ test_connect(void **state)
 	assert_int_equal(cadre_pool_add(client, 1, NULL), 0);
 	assert_int_equal(cadre_pool_wait_ready(client, 3, RIG_LIMIT_MS, NULL),
 			 0);
+	assert_int_equal(cadre_pool_remove(client, 1, NULL), 0);
+	do {
+		assert_int_equal(cadre_pool_info(client, &info, NULL), 0);
+		(void)usleep(1000);
+	} while (info.connections != 1);
+	assert_int_equal(info.cumulative, 2);
+	check_add_fails(client);
 	/* The end of the dispatcher is the end of its tasks. */
 	assert_int_equal(cadre_pool_shutdown(client, NULL), 0);
 	assert_int_equal(cadre_pool_wait(server, RIG_LIMIT_MS), CADRE_ECLOSED);
