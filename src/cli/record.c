@@ -12,6 +12,9 @@ record_fill(struct record *r, const struct cadre_task *task)
 	(void)memset(&r->stats, 0, sizeof(r->stats));
 	(void)memset(&r->result, 0, sizeof(r->result));
 	(void)cadre_task_stats(task, &r->stats);
+	/* A task that was lost before it said that it began. */
+	if (r->stats.started_unix_ns == 0)
+		r->stats.started_unix_ns = r->stats.submitted_unix_ns;
 	(void)cadre_task_command_result(task, &r->result);
 }
 

@@ -4,6 +4,7 @@ INTEGRATION_TESTS = \
 	tests/integration/build.bats \
 	tests/integration/cli_docs.bats \
 	tests/integration/cli_eval.bats \
+	tests/integration/cli_faults.bats \
 	tests/integration/cli_log.bats \
 	tests/integration/cli_map.bats \
 	tests/integration/cli_run.bats \
