@@ -9,6 +9,7 @@ load helper
 # Children of process $1 whose name is $2.
 children() {
 	local pid
+	# shellcheck disable=SC2013 # they are words
 	for pid in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
 		[ "$(cat /proc/"$pid"/comm 2>/dev/null)" != "$2" ] || echo "$pid"
 	done
