@@ -26,6 +26,7 @@ daemon_up(struct dispatch *d, struct dispatch_peer *peer,
 	if (peer->engines == 0 || slots == 0 || slots > SLOTS_MAX)
 		return CADRE_EPROTO;
 	peer->slots_max = (uint32_t)slots;
+	peer_count_offers(d, peer->engines, 1);
 	d->info.connections++;
 	d->info.cumulative++;
 	return 0;
@@ -162,6 +163,7 @@ slot_down(struct dispatch *d, struct slot *slot, const char *what,
 void
 daemon_lost(struct dispatch *d, struct dispatch_peer *peer, const char *reason)
 {
+	peer_count_offers(d, peer->engines, -1);
 	d->info.connections--;
 	for (size_t i = peer->slots_n; i > 0; i--)
 		if (peer->slots[i - 1] != NULL)

@@ -156,7 +156,8 @@ sooner(uint64_t a, uint64_t b)
 uint64_t
 dispatch_deadline(const struct dispatch *d)
 {
-	uint64_t at = sooner(d->recall_at, sooner(d->sweep_at, d->idle_at));
+	uint64_t at =
+		sooner(d->recall_at, sooner(d->sweep_at, peer_deadline(d)));
 
 	return d->alarms_n > 0 ? sooner(at, d->alarms[0].at) : at;
 }

@@ -128,9 +128,11 @@ struct dispatch_ops {
 };
 
 struct dispatch_config {
-	uint32_t window;	/* most tasks waiting at one slot; 0: none */
-	uint32_t heartbeat_ms;	/* a daemon is lost after 3 of them; 0: never */
-	uint64_t idle_limit_ms; /* see cadre_config "idle-limit"; 0: never */
+	uint32_t window;       /* most tasks waiting at one slot; 0: none */
+	uint32_t heartbeat_ms; /* a daemon is lost after 3 of them; 0: never */
+	/* See cadre_config "idle-limit"; 0: never.  It holds for ready tasks of
+	 * an engine, too, that none of the daemons offers. */
+	uint64_t idle_limit_ms;
 	uint32_t retry[DISPATCH_CAUSES];
 	uint32_t first_incarnation; /* 1, or above those of an earlier run */
 };

@@ -179,17 +179,63 @@ dispatch_explain(struct dispatch *d, const char *why)
 }
 
 void
+peer_count_offers(struct dispatch *d, uint32_t engines, int by)
+{
+	for (; engines != 0; engines &= engines - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(engines);
+
+		d->offers[i] += (uint32_t)by;
+		if (d->offers[i] > 0)
+			d->offered |= 1u << i;
+		else
+			d->offered &= ~(1u << i);
+	}
+}
+
+static uint64_t
+limit_from_now(const struct dispatch *d)
+{
+	return d->cfg.idle_limit_ms > NEVER - 1 - d->now
+		       ? NEVER - 1
+		       : d->now + d->cfg.idle_limit_ms;
+}
+
+static void
+watch_stranded(struct dispatch *d, bool limited)
+{
+	uint32_t stranded = limited && d->info.connections > 0
+				    ? d->ready_engines & ~d->offered
+				    : 0;
+	uint32_t more = stranded & ~d->stranded;
+
+	for (; more != 0; more &= more - 1)
+		d->stranded_at[__builtin_ctz(more)] = limit_from_now(d);
+	d->stranded = stranded;
+}
+
+void
 peer_watch_idle(struct dispatch *d)
 {
 	bool waiting = d->count[CADRE_WAITING] + d->count[CADRE_READY] > 0;
+	bool limited = d->expected == 0 && d->cfg.idle_limit_ms != 0;
 
-	if (d->info.connections > 0 || d->expected > 0 || !waiting ||
-	    d->cfg.idle_limit_ms == 0)
+	if (d->info.connections > 0 || !limited || !waiting)
 		d->idle_at = NEVER;
 	else if (d->idle_at == NEVER)
-		d->idle_at = d->cfg.idle_limit_ms > NEVER - 1 - d->now
-				     ? NEVER - 1
-				     : d->now + d->cfg.idle_limit_ms;
+		d->idle_at = limit_from_now(d);
+	watch_stranded(d, limited);
+}
+
+uint64_t
+peer_deadline(const struct dispatch *d)
+{
+	uint32_t left = d->stranded;
+	uint64_t at = d->idle_at;
+
+	for (; left != 0; left &= left - 1)
+		if (d->stranded_at[__builtin_ctz(left)] < at)
+			at = d->stranded_at[__builtin_ctz(left)];
+	return at;
 }
 
 static void
@@ -214,6 +260,30 @@ idle_tick(struct dispatch *d)
 	d->sweeping = true;
 	table_each(d, fail_idle);
 	d->sweeping = false;
+}
+
+/* Ready tasks of an engine that none of the daemons offers. */
+static void
+stranded_tick(struct dispatch *d)
+{
+	static const char *const names[ENGINES] = {"command", "native", "r",
+						   "python"};
+	uint32_t left = d->stranded;
+
+	for (; left != 0; left &= left - 1) {
+		uint32_t i = (uint32_t)__builtin_ctz(left);
+		struct task *task;
+
+		if (d->now < d->stranded_at[i])
+			continue;
+		d->stranded &= ~(1u << i);
+		(void)snprintf(d->text, sizeof(d->text),
+			       "none of the daemons has offered the engine "
+			       "\"%s\" for %.3g s",
+			       names[i], (double)d->cfg.idle_limit_ms / 1000);
+		while ((task = ready_first(d, 1u << i)) != NULL)
+			life_finish(d, task, CADRE_OUTCOME_LOST, NULL, d->text);
+	}
 }
 
 /* One pass over all peers, at most 8 times in a heartbeat. */
@@ -251,4 +321,5 @@ peer_tick(struct dispatch *d)
 {
 	beat_tick(d);
 	idle_tick(d);
+	stranded_tick(d);
 }

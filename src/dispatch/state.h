@@ -237,6 +237,10 @@ struct dispatch {
 	uint32_t expected;
 	uint64_t idle_at;
 	char *why;
+	uint32_t offers[ENGINES]; /* daemons that offer each engine */
+	uint32_t offered;	  /* engines that any does */
+	uint32_t stranded;	  /* engines with ready tasks that none does */
+	uint64_t stranded_at[ENGINES]; /* when those tasks fail */
 
 	/* epoch.c */
 	struct epoch *epochs; /* utlist DL, in order */
@@ -343,8 +347,12 @@ void peer_send(struct dispatch *d, struct dispatch_peer *peer,
 	       const struct wire_frame *frame);
 void peer_free(struct dispatch *d, struct dispatch_peer *peer);
 void peer_tick(struct dispatch *d);
-/* Starts or stops the limit of waiting without daemons. */
+/* Starts or stops the limits of waiting without daemons. */
 void peer_watch_idle(struct dispatch *d);
+/* When such a limit is reached. */
+uint64_t peer_deadline(const struct dispatch *d);
+/* A daemon with those engines has come (by 1) or gone (by -1). */
+void peer_count_offers(struct dispatch *d, uint32_t engines, int by);
 
 /* daemon.c: daemons and their slots */
 int daemon_up(struct dispatch *d, struct dispatch_peer *peer,

@@ -110,6 +110,22 @@ excuse(struct world *w, struct sim_conn *c)
 	}
 }
 
+/* What it offered may be offered by no daemon now. */
+static void
+note_absence(struct world *w, const struct sim_conn *gone)
+{
+	uint32_t offered = 0;
+
+	for (size_t i = 0; i < DAEMONS; i++)
+		if (w->conns[i].connected)
+			offered |= w->conns[i].engines;
+	if (offered == 0)
+		w->no_daemon_since = w->now;
+	for (unsigned int e = 1; e <= ENGINES; e++)
+		if ((gone->engines & ~offered & (1u << e)) != 0)
+			w->no_engine_since[e] = w->now;
+}
+
 void
 actors_cut(struct world *w, struct sim_conn *c)
 {
@@ -124,11 +140,8 @@ actors_cut(struct world *w, struct sim_conn *c)
 		c->slots[i].epochs_n = 0;
 		c->slots[i].up = c->slots[i].view_held = false;
 	}
-	for (size_t i = 0; i < DAEMONS; i++)
-		if (w->conns[i].connected)
-			return;
 	if (c->kind == SIM_DAEMON)
-		w->no_daemon_since = w->now;
+		note_absence(w, c);
 }
 
 static void

@@ -174,6 +174,18 @@ deserted(const struct world *w)
 	       w->now - w->no_daemon_since >= w->cfg.idle_limit_ms;
 }
 
+/* The same for one engine. */
+static bool
+stranded(const struct world *w, uint8_t engine)
+{
+	for (size_t i = 0; i < DAEMONS; i++)
+		if (w->conns[i].connected &&
+		    (w->conns[i].engines & (1u << engine)) != 0)
+			return false;
+	return w->event == EVENT_TICK && w->cfg.idle_limit_ms > 0 &&
+	       w->now - w->no_engine_since[engine] >= w->cfg.idle_limit_ms;
+}
+
 static void
 ended(struct world *w, uint64_t id, enum cadre_outcome outcome)
 {
@@ -190,9 +202,10 @@ ended(struct world *w, uint64_t id, enum cadre_outcome outcome)
 		PROBE(w->event == EVENT_TICK && w->now >= t->deadline,
 		      "task %llu timed out too early", U(id));
 	} else {
-		PROBE(outcome == CADRE_OUTCOME_LOST && deserted(w),
+		sweep = deserted(w);
+		PROBE(outcome == CADRE_OUTCOME_LOST &&
+			      (sweep || (t->ready && stranded(w, t->engine))),
 		      "task %llu ended with %d for no reason", U(id), outcome);
-		sweep = true;
 	}
 	closed(w, id, outcome, sweep);
 }

@@ -157,6 +157,8 @@ world_new(uint64_t seed)
 	for (size_t i = 0; i < DAEMONS + HOSTS; i++)
 		w->conns[i].kind = i < DAEMONS ? SIM_DAEMON : SIM_HOST;
 	w->no_daemon_since = w->now;
+	for (unsigned int e = 0; e <= ENGINES; e++)
+		w->no_engine_since[e] = w->now;
 	return w;
 }
 

@@ -154,6 +154,7 @@ struct world {
 	bool *epoch_done;
 	size_t epoch_done_cap;
 	uint64_t no_daemon_since;
+	uint64_t no_engine_since[ENGINES + 1]; /* no daemon with it */
 
 	uint64_t submitted, resolved, attempts, losses, recalls, deepest;
 	uint64_t outcomes[32];

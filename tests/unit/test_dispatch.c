@@ -804,6 +804,56 @@ specs_are_parsed(void **state)
 	buf_fini(&b);
 }
 
+static void
+tasks_for_an_engine_that_nobody_has(void **state)
+{
+	struct rig *rig = *state;
+	struct dispatch_spec spec = rig_spec(WIRE_ENGINE_COMMAND, 0);
+	struct rig_peer p, q;
+	struct rig_task t, heir, stoic, r, late;
+
+	rig->cfg.heartbeat_ms = 0;
+	rig->cfg.idle_limit_ms = 1000;
+	rig_restart(rig);
+	rig_daemon(rig, &p, RIG_NATIVE, 1);
+	rig_submit(rig, &spec, &t);
+	spec.after = &t.id;
+	spec.after_n = 1;
+	rig_submit(rig, &spec, &heir);
+	spec.after_failed = CADRE_AFTER_RUN;
+	rig_submit(rig, &spec, &stoic);
+	rig_tick(rig, 600);
+	spec = rig_spec(WIRE_ENGINE_R, 0);
+	rig_submit(rig, &spec, &r);
+	assert_true(dispatch_deadline(rig->d) == rig->now + 400);
+	rig_tick(rig, 399);
+	rig_assert(&t, CADRE_OUTCOME_NONE);
+	rig_tick(rig, 1);
+	rig_assert(&t, CADRE_OUTCOME_LOST);
+	assert_string_equal(t.message, "none of the daemons has offered the "
+				       "engine \"command\" for 1 s");
+	rig_assert(&heir, CADRE_OUTCOME_CANCELLED);
+	rig_assert(&stoic, CADRE_OUTCOME_LOST);
+	rig_assert(&r, CADRE_OUTCOME_NONE);
+	assert_true(dispatch_deadline(rig->d) == rig->now + 600);
+
+	/* One with the engine comes in time. */
+	rig_command(rig, &late);
+	rig_tick(rig, 500);
+	rig_daemon(rig, &q, RIG_COMMAND, 1);
+	(void)rig_expect_task(rig, &q, &late);
+	/* One that is on its way may have it. */
+	dispatch_expect(rig->d, 1, rig->now);
+	assert_true(dispatch_deadline(rig->d) == UINT64_MAX);
+	rig_tick(rig, 5000);
+	rig_assert(&r, CADRE_OUTCOME_NONE);
+	dispatch_expect(rig->d, 0, rig->now);
+	rig_tick(rig, 1000);
+	rig_assert(&r, CADRE_OUTCOME_LOST);
+	rig_assert(&late, CADRE_OUTCOME_NONE);
+	rig_cancel(rig, &late);
+}
+
 int
 main(void)
 {
@@ -812,6 +862,7 @@ main(void)
 		RIG_TEST(what_is_not_current_is_refused),
 		RIG_TEST(first_come_first_served_by_priority),
 		RIG_TEST(a_daemon_gets_what_its_engines_can_run),
+		RIG_TEST(tasks_for_an_engine_that_nobody_has),
 		RIG_TEST(many_classes_keep_the_order),
 		RIG_TEST(cancelled_in_the_queue),
 		RIG_TEST(a_cancelled_attempt_fills_its_slot),
