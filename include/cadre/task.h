@@ -99,6 +99,11 @@ void cadre_task_unref(struct cadre_task **t);
 
 /* True until the outcome is there.  Does not block. */
 bool cadre_task_unresolved(const struct cadre_task *t);
+/*
+ * Where it stands.  Of an open task on a connected pool only its dispatcher
+ * knows, and it does not send word of every step: such a task is CADRE_READY
+ * until it is CADRE_DONE.  cadre_pool_info counts them all.
+ */
 enum cadre_state cadre_task_state(const struct cadre_task *t);
 
 /*

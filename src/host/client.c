@@ -357,7 +357,7 @@ client_cancel(struct cadre_pool *pool, struct cadre_task *t)
 	task_fail(t, CADRE_OUTCOME_CANCELLED, NULL);
 }
 
-/* Where it stands only the dispatcher knows. */
+/* Where it stands only the dispatcher knows, see cadre_task_state. */
 static enum cadre_state
 client_state(struct cadre_pool *pool, const struct cadre_task *t)
 {
