@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <nng/supplemental/util/platform.h>
+
 #include "link/nngrt.h"
 #include "link/url.h"
 #include "util/clock.h"
@@ -12,9 +14,11 @@
 /* A dial may take so long. */
 #define DIAL_TIMEOUT_MS 10000
 /* A local socket whose backlog is full has a listener that is alive but busy,
- * such as one that a thousand daemons dial at once: tried again after AGAIN,
- * and for longer than a socket that does not answer. */
-#define DIAL_AGAIN_MS 20
+ * such as one that a thousand daemons dial at once: tried again after a pause
+ * that grows, and for longer than a socket that does not answer.  Each attempt
+ * costs CPU that the listener needs, so those who wait must not crowd. */
+#define DIAL_PAUSE_MIN_MS 20
+#define DIAL_PAUSE_MAX_MS 1000
 #define DIAL_BUSY_MS 60000
 
 struct dial {
@@ -23,6 +27,7 @@ struct dial {
 	const struct link_ops *ops;
 	void *arg;
 	uint64_t until_ms;
+	uint32_t pause_ms;
 	bool resting; /* the aio sleeps before the next attempt */
 };
 
@@ -37,13 +42,23 @@ dial_free(struct dial *d)
 }
 
 static void
-dial_again(struct dial *d, bool rest)
+dial_now(struct dial *d)
 {
-	d->resting = rest;
-	if (rest)
-		nng_sleep_aio(DIAL_AGAIN_MS, d->aio);
-	else
-		nng_stream_dialer_dial(d->dialer, d->aio);
+	d->resting = false;
+	nng_stream_dialer_dial(d->dialer, d->aio);
+}
+
+/* Between half and the whole of the pause, so that many do not come together.
+ */
+static void
+dial_later(struct dial *d)
+{
+	uint32_t half = d->pause_ms / 2;
+
+	d->resting = true;
+	d->pause_ms = d->pause_ms * 2 > DIAL_PAUSE_MAX_MS ? DIAL_PAUSE_MAX_MS
+							  : d->pause_ms * 2;
+	nng_sleep_aio((nng_duration)(half + nng_random() % half), d->aio);
 }
 
 static void
@@ -53,11 +68,11 @@ dial_done(void *arg)
 	int rv = nng_aio_result(d->aio);
 
 	if (rv == 0 && d->resting) {
-		dial_again(d, false);
+		dial_now(d);
 		return;
 	}
 	if (rv == NNG_EAGAIN && clock_now_ms() < d->until_ms) {
-		dial_again(d, true);
+		dial_later(d);
 		return;
 	}
 	if (rv == 0)
@@ -92,6 +107,7 @@ link_dial(const char *text, const struct link_ops *ops, void *arg,
 	d->ops = ops;
 	d->arg = arg;
 	d->until_ms = clock_now_ms() + DIAL_BUSY_MS;
+	d->pause_ms = DIAL_PAUSE_MIN_MS;
 	rv = nng_aio_alloc(&d->aio, dial_done, d);
 	if (rv == 0)
 		rv = nng_stream_dialer_alloc(&d->dialer, text);
@@ -100,6 +116,6 @@ link_dial(const char *text, const struct link_ops *ops, void *arg,
 		return nngrt_error(err, rv, "cannot dial %s", text);
 	}
 	nng_aio_set_timeout(d->aio, DIAL_TIMEOUT_MS);
-	dial_again(d, false);
+	dial_now(d);
 	return 0;
 }
