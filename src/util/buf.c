@@ -28,11 +28,14 @@ buf_reset(struct buf *b)
 }
 
 static int
-buf_grow(struct buf *b, size_t need)
+enlarge(struct buf *b, size_t need)
 {
 	size_t cap = b->cap < 256 ? 256 : b->cap;
 	uint8_t *data;
 
+	/* Never above the maximum: room that is there may be used. */
+	if (cap > b->max)
+		cap = b->max;
 	while (cap < need)
 		cap = cap > b->max / 2 ? b->max : cap * 2;
 	data = realloc(b->data, cap);
@@ -43,35 +46,14 @@ buf_grow(struct buf *b, size_t need)
 	return 0;
 }
 
-uint8_t *
-buf_reserve(struct buf *b, size_t n)
+bool
+buf_grow(struct buf *b, size_t n)
 {
-	if (b->error != 0)
-		return NULL;
-	if (n > b->max || b->len > b->max - n) {
+	if (b->error == 0 && (n > b->max || b->len > b->max - n))
 		b->error = CADRE_ETOOBIG;
-		return NULL;
-	}
-	if (b->cap - b->len < n || b->data == NULL)
-		b->error = buf_grow(b, b->len + n);
-	return b->error == 0 ? b->data + b->len : NULL;
-}
-
-void
-buf_commit(struct buf *b, size_t n)
-{
-	b->len += n;
-}
-
-void
-buf_put(struct buf *b, const void *data, size_t n)
-{
-	uint8_t *to = buf_reserve(b, n);
-
-	if (to == NULL || n == 0)
-		return;
-	memcpy(to, data, n);
-	b->len += n;
+	if (b->error == 0)
+		b->error = enlarge(b, b->len + n);
+	return b->error == 0;
 }
 
 void
@@ -169,52 +151,4 @@ cursor_u64(struct cursor *c)
 	const uint8_t *p = cursor_take(c, 8);
 
 	return p == NULL ? 0 : load_u64(p);
-}
-
-uint16_t
-load_u16(const uint8_t *p)
-{
-	uint16_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return le16toh(x);
-}
-
-uint32_t
-load_u32(const uint8_t *p)
-{
-	uint32_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return le32toh(x);
-}
-
-uint64_t
-load_u64(const uint8_t *p)
-{
-	uint64_t x;
-
-	memcpy(&x, p, sizeof(x));
-	return le64toh(x);
-}
-
-void
-store_u16(uint8_t *p, uint16_t x)
-{
-	x = htole16(x);
-	memcpy(p, &x, sizeof(x));
-}
-
-void
-store_u32(uint8_t *p, uint32_t x)
-{
-	x = htole32(x);
-	memcpy(p, &x, sizeof(x));
-}
-
-void
-store_u64(uint8_t *p, uint64_t x)
-{
-	x = htole64(x);
-	memcpy(p, &x, sizeof(x));
 }
