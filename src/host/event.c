@@ -290,7 +290,6 @@ event_forget(struct cadre_pool *pool)
 static void
 announce(struct cadre_task *t)
 {
-	atomic_store(&t->pool->have_callbacks, true);
 	if (task_resolved(t))
 		(void)event_process(t->pool);
 }
@@ -308,6 +307,9 @@ cadre_task_on_done(struct cadre_task *t, cadre_task_fn *fn, void *arg)
 		free(e);
 		return CADRE_ENOMEM;
 	}
+	/* Before a callback can be due, so that whoever makes it due sees it.
+	 */
+	atomic_store(&t->pool->have_callbacks, true);
 	pthread_mutex_lock(&t->pool->event_lock);
 	extra->done = fn;
 	extra->done_arg = arg;
@@ -332,6 +334,7 @@ cadre_task_on_output(struct cadre_task *t, cadre_output_fn *fn, void *arg)
 		return CADRE_EINVAL;
 	if (extra == NULL)
 		return CADRE_ENOMEM;
+	atomic_store(&t->pool->have_callbacks, true);
 	pthread_mutex_lock(&t->pool->event_lock);
 	extra->output = fn;
 	extra->output_arg = arg;

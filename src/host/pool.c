@@ -407,8 +407,11 @@ pool_end(struct cadre_pool *pool)
 void
 pool_notify(struct cadre_pool *pool)
 {
+	/* Who waits for a task has a wake-up of its own. */
 	if (atomic_load(&pool->watchers) > 0 ||
-	    atomic_load(&pool->listeners) > 0 || atomic_load(&pool->fd) >= 0)
+	    (atomic_load(&pool->listeners) > 0 &&
+	     atomic_load(&pool->have_callbacks)) ||
+	    atomic_load(&pool->fd) >= 0)
 		pool->wake_due = true;
 }
 
