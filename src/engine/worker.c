@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -344,6 +345,18 @@ handle_frames(struct worker *w)
 	return true;
 }
 
+/* After a failed recv.  One that blocks would wake, too, when the daemon takes
+ * results: that makes room to write. */
+static bool
+await_input(void)
+{
+	struct pollfd input = {.fd = ENGINE_FD, .events = POLLIN};
+
+	if (errno == EAGAIN)
+		return poll(&input, 1, -1) >= 0 || errno == EINTR;
+	return errno == EINTR;
+}
+
 static bool
 read_more(struct worker *w)
 {
@@ -357,10 +370,10 @@ read_more(struct worker *w)
 		log_err("out of memory for a frame from the daemon");
 		return false;
 	}
-	do {
-		n = read(ENGINE_FD, w->in.data + w->in.len,
-			 w->in.cap - w->in.len);
-	} while (n < 0 && errno == EINTR);
+	while ((n = recv(ENGINE_FD, w->in.data + w->in.len,
+			 w->in.cap - w->in.len, MSG_DONTWAIT)) < 0)
+		if (!await_input())
+			break;
 	if (n > 0)
 		buf_commit(&w->in, (size_t)n);
 	return n > 0;
