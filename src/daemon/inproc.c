@@ -272,6 +272,8 @@ on_idle(uv_idle_t *idle)
 			return;
 	(void)uv_idle_stop(idle);
 	daemon_touch(p->slot->daemon, p->slot);
+	/* Results do not wait for the rest of the loop. */
+	uplink_flush(&p->slot->daemon->uplink);
 }
 
 /* --- heartbeats --- */

@@ -82,8 +82,12 @@ turn_try(struct turn *t)
 void
 turn_give(struct turn *t)
 {
+	bool wake;
+
 	t->settle(t->arg);
-	if (wakes_at(t, sleep_ms(t)) < t->until_ms)
-		(void)uv_async_send(&t->wake);
+	wake = wakes_at(t, sleep_ms(t)) < t->until_ms;
 	(void)pthread_mutex_unlock(&t->lock);
+	/* Not before: it would only wake to wait for the turn. */
+	if (wake)
+		(void)uv_async_send(&t->wake);
 }
