@@ -198,8 +198,9 @@ driver_flush(struct cadre_pool *pool)
 	struct driver *d = driver_of(pool);
 
 	peers_flush(d);
-	if (d->dispatch == NULL ||
-	    dispatch_deadline(d->dispatch) >= d->pump_until)
+	if (d->dispatch == NULL || d->pump_until == 0 ||
+	    (dispatch_deadline(d->dispatch) >= d->pump_until &&
+	     !jobs_wait_for_room(&d->jobs)))
 		return;
 	d->pump_until = 0;
 	pump_wake(d);

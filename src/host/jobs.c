@@ -21,6 +21,9 @@
 /* Open files of a daemon: some of its own, and for each slot. */
 #define FILES_OWN 32u
 #define FILES_SLOT 6u
+/* So many may be on their way at once: hundreds that start and dial together
+ * keep the dispatcher from letting any in. */
+#define WAVE 32u
 /* After the second death in a row, doubled for each more. */
 #define AGAIN_MS UINT64_C(250)
 #define AGAIN_MAX_MS UINT64_C(30000)
@@ -110,11 +113,25 @@ adopt(struct jobs *jobs, struct job *job, const struct launch_job *launch,
 	jobs->expected++;
 }
 
+/* May another one of the queue be launched? */
+static bool
+has_room(const struct jobs *jobs)
+{
+	return jobs->expected - jobs->queued < WAVE;
+}
+
+bool
+jobs_wait_for_room(const struct jobs *jobs)
+{
+	return jobs->queued > 0 && has_room(jobs);
+}
+
 static int
 start_all(struct jobs *jobs, const struct jobs_plan *plan,
 	  struct launch_record *records, struct launch_job *launched,
 	  struct job **made, struct cadre_error *err)
 {
+	uint32_t first = plan->daemons < WAVE ? plan->daemons : WAVE;
 	int rc;
 
 	for (uint32_t i = 0; i < plan->daemons; i++) {
@@ -125,10 +142,17 @@ start_all(struct jobs *jobs, const struct jobs_plan *plan,
 		if (made[i] == NULL)
 			return error_nomem(err);
 	}
-	rc = launch_local.start(records, plan->daemons, launched, err);
+	rc = launch_local.start(records, first, launched, err);
 	if (rc < 0)
 		return rc;
 	for (uint32_t i = 0; i < plan->daemons; i++) {
+		made[i]->queued = i >= first;
+		if (made[i]->queued) {
+			launched[i] =
+				(struct launch_job){.pidfd = -1, .log_fd = -1};
+			made[i]->again_ms = 1;
+			jobs->queued++;
+		}
 		adopt(jobs, made[i], &launched[i], &records[i],
 		      plan->give_up_ms);
 		made[i] = NULL;
@@ -367,6 +391,8 @@ launch_again(struct jobs *jobs, struct job *job, const struct jobs_plan *plan,
 	struct launch_job launched;
 
 	job->again_ms = 0;
+	jobs->queued -= job->queued;
+	job->queued = false;
 	fill_record(&record, plan, job->index, job->slots);
 	if (launch_local.start(&record, 1, &launched, &err) == 0) {
 		adopt_launch(job, &launched, plan->give_up_ms);
@@ -383,7 +409,8 @@ jobs_again(struct jobs *jobs, const struct jobs_plan *plan, uint64_t now_ms)
 	bool any = false;
 
 	DL_FOREACH_SAFE (jobs->list, job, after) {
-		if (job->again_ms == 0 || now_ms < job->again_ms)
+		if (job->again_ms == 0 || now_ms < job->again_ms ||
+		    (job->queued && !has_room(jobs)))
 			continue;
 		any = true;
 		launch_again(jobs, job, plan, now_ms);
@@ -450,7 +477,8 @@ jobs_deadline(const struct jobs *jobs, uint64_t now_ms)
 
 	DL_FOREACH (jobs->list, job) {
 		if (job->again_ms != 0) {
-			if (job->again_ms < deadline)
+			if (job->again_ms < deadline &&
+			    (!job->queued || has_room(jobs)))
 				deadline = job->again_ms;
 			continue;
 		}
@@ -502,6 +530,7 @@ jobs_end(struct jobs *jobs, uint64_t patience_ms)
 		if (job->again_ms != 0)
 			job_forget(jobs, job);
 	}
+	jobs->queued = 0;
 	while (jobs->list != NULL) {
 		uint64_t now = clock_now_ms();
 

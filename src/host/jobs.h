@@ -24,6 +24,7 @@ struct job {
 	uint32_t slots;
 	uint64_t give_up_ms; /* not dialled back by then: an error */
 	uint64_t again_ms;   /* dead, to be launched again then; 0: it lives */
+	bool queued;	     /* never launched yet: too many are on their way */
 	uint32_t deaths;     /* since a task was last finished */
 	bool connected;
 	bool given_up;
@@ -38,6 +39,7 @@ struct jobs {
 	size_t n;
 	uint32_t next_index;
 	uint32_t expected; /* neither connected nor given up */
+	uint32_t queued;   /* of those, not launched yet */
 	uint32_t relaunch; /* most relaunches in a row */
 	bool show;	   /* their standard error goes to ours */
 	char why[400];	   /* how the last one failed; empty: none did */
@@ -62,6 +64,9 @@ bool jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid);
 void jobs_proved(struct jobs *jobs, int64_t pid);
 /* It is about to leave. */
 void jobs_retiring(struct jobs *jobs, int64_t pid);
+/* True if jobs_again would launch some that had to wait for others to dial
+ * back. */
+bool jobs_wait_for_room(const struct jobs *jobs);
 /* Launches those again whose time has come, with what plan says beyond slots
  * and daemons.  True if any was due. */
 bool jobs_again(struct jobs *jobs, const struct jobs_plan *plan,
