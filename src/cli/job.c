@@ -152,7 +152,53 @@ on_output(struct cadre_task *task, int which, const void *data, size_t len,
 }
 
 static int
-submit_direct(struct job *job, struct cadre_error *err)
+set_number(struct cadre_opts *opts, const char *name, uint64_t x,
+	   struct cadre_error *err)
+{
+	char pair[64];
+
+	(void)snprintf(pair, sizeof(pair), "%s=%llu", name,
+		       (unsigned long long)x);
+	return cadre_opts_set(opts, "env", pair, err);
+}
+
+/* The variables are those that scripts for GNU parallel read. */
+static int
+make_opts(const struct map *map, uint64_t seq, uint32_t slot,
+	  struct cadre_opts **ret, struct cadre_error *err)
+{
+	struct cadre_opts *opts;
+	int rc = taskopts_make(&map->o.task, &opts, err);
+
+	if (rc < 0)
+		return rc;
+	if (map->o.line_buffer || map->o.ungroup)
+		rc = cadre_opts_set(opts, "output", "stream", err);
+	if (rc == 0)
+		rc = set_number(opts, "PARALLEL_SEQ", seq, err);
+	if (rc == 0 && slot > 0)
+		rc = set_number(opts, "PARALLEL_JOBSLOT", slot, err);
+	if (rc < 0) {
+		cadre_opts_free(&opts);
+		return rc;
+	}
+	*ret = opts;
+	return 0;
+}
+
+int
+job_check_opts(const struct map *map, struct cadre_error *err)
+{
+	struct cadre_opts *opts = NULL;
+	int rc = make_opts(map, 1, 1, &opts, err);
+
+	cadre_opts_free(&opts);
+	return rc;
+}
+
+static int
+submit_direct(struct job *job, const struct cadre_opts *opts,
+	      struct cadre_error *err)
 {
 	struct map *map = job->map;
 	struct args words;
@@ -169,8 +215,8 @@ submit_direct(struct job *job, struct cadre_error *err)
 	for (size_t i = 0; i < words.n && rc == 0; i++)
 		argv[i] = args_at(&words, i);
 	if (rc == 0)
-		rc = cadre_submit_command(map->pool, argv, map->opts,
-					  &job->task, err);
+		rc = cadre_submit_command(map->pool, argv, opts, &job->task,
+					  err);
 	free(argv);
 	args_fini(&words);
 	return rc;
@@ -181,10 +227,14 @@ submit(struct job *job, struct cadre_error *err)
 {
 	struct map *map = job->map;
 	const char *argv[] = {map->shell, "-c", line_text(job), NULL};
-	int rc = job->direct ? submit_direct(job, err)
-			     : cadre_submit_command(map->pool, argv, map->opts,
-						    &job->task, err);
+	struct cadre_opts *opts = NULL;
+	int rc = make_opts(map, job->seq, job->slot, &opts, err);
 
+	if (rc == 0)
+		rc = job->direct ? submit_direct(job, opts, err)
+				 : cadre_submit_command(map->pool, argv, opts,
+							&job->task, err);
+	cadre_opts_free(&opts);
 	if (rc < 0)
 		return rc;
 	if (map->o.line_buffer || map->o.ungroup)

@@ -65,6 +65,9 @@ make_templates(struct map *map, const struct sources *s,
 		rc = template_new_text(tag, o->replace, &map->tag, err);
 	if (rc < 0)
 		return rc;
+	for (size_t i = 0; i < s->n_words; i++)
+		map->number_slots |=
+			strstr(s->words[i], "PARALLEL_JOBSLOT") != NULL;
 	map->shell = shell_path();
 	map->direct = template_is_simple(map->command) &&
 		      shell_may_be_skipped(map->shell, s->words[0]);
@@ -87,16 +90,6 @@ open_files(struct map *map, struct cadre_error *err)
 }
 
 static int
-make_opts(struct map *map, struct cadre_error *err)
-{
-	int rc = taskopts_make(&map->o.task, &map->opts, err);
-
-	if (rc == 0 && (map->o.line_buffer || map->o.ungroup))
-		rc = cadre_opts_set(map->opts, "output", "stream", err);
-	return rc;
-}
-
-static int
 set_up(struct map *map, int argc, char **argv, struct cadre_error *err)
 {
 	struct mapopts *o = &map->o;
@@ -114,7 +107,7 @@ set_up(struct map *map, int argc, char **argv, struct cadre_error *err)
 	if (rc == 0)
 		rc = make_templates(map, &s, err);
 	if (rc == 0)
-		rc = make_opts(map, err);
+		rc = job_check_opts(map, err);
 	if (rc == 0)
 		rc = input_open(s.items, s.n, &o->input, &map->input, err);
 	if (rc == 0)
@@ -136,7 +129,7 @@ open_pool(struct map *map, struct cadre_error *err)
 		return rc;
 	map->n_slots = poolopts_open_slots(&o->pool, map->pool);
 	map->number_slots =
-		template_uses_slot(map->command) ||
+		map->number_slots || template_uses_slot(map->command) ||
 		(map->tag != NULL && template_uses_slot(map->tag)) ||
 		(map->results != NULL && results_use_slot(map->results));
 	map->limit = map->n_slots;
@@ -444,7 +437,6 @@ map_fini(struct map *map)
 	input_close(&map->input);
 	template_free(&map->command);
 	template_free(&map->tag);
-	cadre_opts_free(&map->opts);
 	hosts_fini(&map->hosts);
 	output_free(&map->output);
 	results_free(&map->results);

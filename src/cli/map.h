@@ -41,7 +41,6 @@ struct map {
 	const char *shell;
 	bool direct; /* the shell is not needed */
 	struct cadre_pool *pool;
-	struct cadre_opts *opts;
 	struct hosts hosts;
 	struct output *output;
 	struct results *results;
@@ -66,6 +65,8 @@ struct map {
 	struct job *done, **done_last; /* resolved, not yet looked at */
 };
 
+/* Refuses options of tasks that are wrong, before anything runs. */
+int job_check_opts(const struct map *map, struct cadre_error *err);
 /* Makes the job of map->next and submits it (--dry-run: prints it). */
 int job_start(struct map *map, struct cadre_error *err);
 /* Looks at a resolved job and frees it, or submits it anew. */

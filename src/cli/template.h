@@ -28,8 +28,8 @@ enum template_quoting {
 /*
  * Of a command line: the words are joined with blanks.  quote (-q): the words
  * are quoted as well, so that the shell takes each one literally.  all: the
- * string that stands for {} ("{}" by default), which is added at the end if there
- * is no replacement string at all.
+ * string that stands for {} ("{}" by default), which is added at the end if
+ * there is no replacement string at all.
  */
 int template_new_command(char *const *words, size_t n, const char *all,
 			 bool quote, struct template **ret,

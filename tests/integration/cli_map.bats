@@ -14,7 +14,7 @@ same() {
 	diff recorded ours || return 1
 	if command -v parallel >/dev/null; then
 		echo will cite | parallel --citation >/dev/null 2>&1 || true
-		SHELL=/bin/sh parallel "$@" >theirs </dev/null
+		SHELL=/bin/sh parallel -k "$@" >theirs </dev/null
 		diff recorded theirs || return 1
 	fi
 }
@@ -139,6 +139,7 @@ same() {
 	cadre map -j3 'mkdir lock{%} || exit 9; sleep 0.05; rmdir lock{%}; echo {%}' \
 		::: {1..12} >out
 	[ "$(sort -u out | tr '\n' ' ')" = "1 2 3 " ]
+	same -j1 -k 'echo $PARALLEL_SEQ $PARALLEL_JOBSLOT' ::: a b <<<$'1 1 a\n2 1 b'
 }
 
 @test "the exit status is the number that failed" {
