@@ -10,10 +10,12 @@ src_cli_libcli_la_SOURCES = \
 	src/cli/mapopts.c src/cli/mapopts.h \
 	src/cli/option.c src/cli/option.h \
 	src/cli/output.c src/cli/output.h \
+	src/cli/part.c src/cli/part.h \
 	src/cli/poolopts.c src/cli/poolopts.h \
 	src/cli/profile.c src/cli/profile.h \
 	src/cli/progress.c src/cli/progress.h \
 	src/cli/quiesce.c src/cli/quiesce.h \
+	src/cli/quote.c src/cli/quote.h \
 	src/cli/reader.c src/cli/reader.h \
 	src/cli/record.c src/cli/record.h \
 	src/cli/results.c src/cli/results.h \

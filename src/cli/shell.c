@@ -8,6 +8,26 @@
 
 extern char **environ;
 
+/* What a shell treats on its own instead of running a program; the programs
+ * of the same names may act differently. */
+static const char *const builtins[] = {
+	"!",	   "[",		"[[",	    "alias",	"autoload", "bg",
+	"bind",	   "break",	"builtin",  "caller",	"case",	    "cd",
+	"chdir",   "command",	"compgen",  "complete", "compopt",  "continue",
+	"coproc",  "declare",	"dirs",	    "disown",	"do",	    "done",
+	"echo",	   "elif",	"else",	    "enable",	"esac",	    "eval",
+	"exec",	   "exit",	"export",   "false",	"fc",	    "fg",
+	"fi",	   "for",	"function", "getopts",	"hash",	    "help",
+	"history", "if",	"in",	    "jobs",	"kill",	    "let",
+	"limit",   "local",	"login",    "logout",	"mapfile",  "newgrp",
+	"noglob",  "popd",	"print",    "printf",	"pushd",    "pwd",
+	"read",	   "readarray", "readonly", "rehash",	"repeat",   "return",
+	"select",  "set",	"shift",    "shopt",	"source",   "suspend",
+	"test",	   "then",	"time",	    "times",	"trap",	    "true",
+	"type",	   "typeset",	"ulimit",   "umask",	"unalias",  "unset",
+	"until",   "wait",	"where",    "whence",	"which",    "while",
+};
+
 static const char *
 base_name(const char *path)
 {
@@ -76,4 +96,21 @@ shell_may_be_skipped(const char *shell, const char *line)
 	if (getenv("BASH_ENV") != NULL || getenv("CADRE_SHELL") != NULL)
 		return false;
 	return !is_exported_function(line);
+}
+
+bool
+shell_runs_program(const char *s, size_t len)
+{
+	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				   "abcdefghijklmnopqrstuvwxyz"
+				   "0123456789_./+-";
+
+	if (len == 0 || strspn(s, safe) < len || s[0] == '-')
+		return false;
+	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
+		if (strlen(builtins[i]) == len &&
+		    memcmp(builtins[i], s, len) == 0)
+			return false;
+	/* "." and ":"-like one-character commands are the shell's. */
+	return !(len == 1 && s[0] == '.');
 }

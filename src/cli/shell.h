@@ -3,6 +3,7 @@
 #define CLI_SHELL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
  * The shell that runs the command lines of map: $CADRE_SHELL, else $SHELL if it
@@ -15,5 +16,8 @@ const char *shell_path(void);
  * named like it.
  */
 bool shell_may_be_skipped(const char *shell, const char *line);
+/* True if a shell takes the len bytes at word, as the first of a line, for the
+ * name of a program: neither a builtin nor a keyword, nothing to expand. */
+bool shell_runs_program(const char *word, size_t len);
 
 #endif

@@ -4,13 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/part.h"
+#include "cli/quote.h"
+#include "cli/shell.h"
 #include "util/error.h"
 
 #define TEMPLATE_MAX (64U << 20)
 
 enum piece_kind { LITERAL, ALL, POSITION, SEQ, SLOT, WORD_BREAK };
-
-enum part { WHOLE, NO_EXTENSION, BASENAME, DIRNAME, STEM };
 
 struct piece {
 	enum piece_kind kind;
@@ -31,123 +32,6 @@ struct template
 	bool uses_slot;
 	bool has_fields;
 };
-
-static const struct {
-	const char *text;
-	enum part part;
-} parts[] = {
-	{"", WHOLE},	 {".", NO_EXTENSION}, {"/", BASENAME},
-	{"//", DIRNAME}, {"/.", STEM},
-};
-
-/* What a shell treats on its own instead of running a program; the programs
- * of the same names may act differently. */
-static const char *const builtins[] = {
-	"!",	   "[",		"[[",	    "alias",	"autoload", "bg",
-	"bind",	   "break",	"builtin",  "caller",	"case",	    "cd",
-	"chdir",   "command",	"compgen",  "complete", "compopt",  "continue",
-	"coproc",  "declare",	"dirs",	    "disown",	"do",	    "done",
-	"echo",	   "elif",	"else",	    "enable",	"esac",	    "eval",
-	"exec",	   "exit",	"export",   "false",	"fc",	    "fg",
-	"fi",	   "for",	"function", "getopts",	"hash",	    "help",
-	"history", "if",	"in",	    "jobs",	"kill",	    "let",
-	"limit",   "local",	"login",    "logout",	"mapfile",  "newgrp",
-	"noglob",  "popd",	"print",    "printf",	"pushd",    "pwd",
-	"read",	   "readarray", "readonly", "rehash",	"repeat",   "return",
-	"select",  "set",	"shift",    "shopt",	"source",   "suspend",
-	"test",	   "then",	"time",	    "times",	"trap",	    "true",
-	"type",	   "typeset",	"ulimit",   "umask",	"unalias",  "unset",
-	"until",   "wait",	"where",    "whence",	"which",    "while",
-};
-
-void
-template_quote(struct buf *out, const char *s, size_t len)
-{
-	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "0123456789-_.+/";
-	bool first = true;
-
-	if (len == 0) {
-		buf_put(out, "''", 2);
-		return;
-	}
-	if (strspn(s, plain) >= len) {
-		buf_put(out, s, len);
-		return;
-	}
-	/* 'it'"'"'s': each run in single quotes, each quote in double ones. */
-	for (const char *end = s + len;;) {
-		const char *p = memchr(s, '\'', (size_t)(end - s));
-		size_t run = (size_t)((p == NULL ? end : p) - s);
-
-		if (run > 0 || (p != NULL && !first)) {
-			buf_put_u8(out, '\'');
-			buf_put(out, s, run);
-			buf_put_u8(out, '\'');
-		}
-		if (p == NULL)
-			return;
-		buf_put(out, "\"'\"", 3);
-		s = p + 1;
-		first = false;
-	}
-}
-
-static const char *
-last_slash(const char *s, size_t len)
-{
-	return len > 0 ? memrchr(s, '/', len) : NULL;
-}
-
-/* Narrows *s, *len to a part of the path. */
-static void
-take_part(enum part part, const char **s, size_t *len)
-{
-	const char *slash, *dot;
-
-	if (part == BASENAME || part == STEM) {
-		slash = last_slash(*s, *len);
-		if (slash != NULL) {
-			*len -= (size_t)(slash + 1 - *s);
-			*s = slash + 1;
-		}
-	}
-	if (part == NO_EXTENSION || part == STEM) {
-		slash = last_slash(*s, *len);
-		dot = *len > 0 ? memrchr(*s, '.', *len) : NULL;
-		if (dot != NULL && (slash == NULL || dot > slash))
-			*len = (size_t)(dot - *s);
-	}
-	if (part != DIRNAME)
-		return;
-	/* As dirname(1): trailing slashes, the last name, the slashes before
-	 * it. */
-	while (*len > 1 && (*s)[*len - 1] == '/')
-		(*len)--;
-	slash = last_slash(*s, *len);
-	if (slash == NULL) {
-		*s = ".";
-		*len = 1;
-		return;
-	}
-	*len = (size_t)(slash - *s) + 1;
-	while (*len > 1 && (*s)[*len - 1] == '/')
-		(*len)--;
-}
-
-static bool
-part_of(const char *s, size_t len, enum part *ret)
-{
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		if (strlen(parts[i].text) != len ||
-		    memcmp(parts[i].text, s, len) != 0)
-			continue;
-		*ret = parts[i].part;
-		return true;
-	}
-	return false;
-}
 
 /* A replacement string at the start of s; its length, or 0. */
 static size_t
@@ -182,7 +66,7 @@ parse_field(const char *s, const char *all, struct piece *ret)
 	} else if (digits > 0 || sign > 0) {
 		return 0;
 	}
-	if (!part_of(s + sign + digits, inner - sign - digits, &ret->part))
+	if (!part_parse(s + sign + digits, inner - sign - digits, &ret->part))
 		return 0;
 	return inner + 2;
 }
@@ -239,23 +123,6 @@ add_text(struct template *t, const char *text, const char *all,
 }
 
 static bool
-is_program_name(const char *s, size_t len)
-{
-	static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				   "abcdefghijklmnopqrstuvwxyz"
-				   "0123456789_./+-";
-
-	if (len == 0 || strspn(s, safe) < len || s[0] == '-')
-		return false;
-	for (size_t i = 0; i < sizeof(builtins) / sizeof(builtins[0]); i++)
-		if (strlen(builtins[i]) == len &&
-		    memcmp(builtins[i], s, len) == 0)
-			return false;
-	/* "." and ":"-like one-character commands are the shell's. */
-	return !(len == 1 && s[0] == '.');
-}
-
-static bool
 begins_with_blank(const struct piece *p)
 {
 	return p->kind == LITERAL && (*p->text == ' ' || *p->text == '\t');
@@ -280,7 +147,7 @@ is_simple(const struct template *t)
 	if (t->quote_words) {
 		/* The first word must be one literal. */
 		return (t->n == 1 || t->pieces[1].kind == WORD_BREAK) &&
-		       is_program_name(s, len);
+		       shell_runs_program(s, len);
 	}
 	for (size_t i = 0; i < t->n; i++)
 		if (t->pieces[i].kind == LITERAL &&
@@ -296,7 +163,7 @@ is_simple(const struct template *t)
 		return false;
 	if (strcspn(s, " \t") < len)
 		len = strcspn(s, " \t");
-	return is_program_name(s, len);
+	return shell_runs_program(s, len);
 }
 
 static int
@@ -500,9 +367,9 @@ render_piece(const struct piece *p, const struct args *args, uint64_t seq,
 
 		if (i > first)
 			buf_put_u8(out, ' ');
-		take_part(p->part, &s, &len);
+		part_take(p->part, &s, &len);
 		if (quote)
-			template_quote(out, s, len);
+			quote_shell(out, s, len);
 		else
 			buf_put(out, s, len);
 	}
@@ -527,8 +394,7 @@ render_quoted_words(const struct template *t, const struct args *args,
 		if (word.error != 0)
 			out->error = word.error;
 		else
-			template_quote(out, (const char *)word.data,
-				       word.len - 1);
+			quote_shell(out, (const char *)word.data, word.len - 1);
 		if (i < t->n)
 			buf_put_u8(out, ' ');
 		buf_reset(&word);
@@ -605,7 +471,7 @@ word_values(struct word *w, const struct piece *p, const struct args *args)
 
 		if (i > first)
 			word_end(w);
-		take_part(p->part, &s, &len);
+		part_take(p->part, &s, &len);
 		buf_put(&w->text, s, len);
 		w->exists = true;
 	}

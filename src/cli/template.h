@@ -57,7 +57,4 @@ int template_render_words(const struct template *t, const struct args *args,
 			  uint64_t seq, uint32_t slot, struct args *ret_words,
 			  struct cadre_error *err);
 
-/* Appends s, quoted for a POSIX shell where it needs to be. */
-void template_quote(struct buf *out, const char *s, size_t len);
-
 #endif
