@@ -423,6 +423,19 @@ open_null(void)
 	return 0;
 }
 
+/* The C library keeps two signals of its own from sigaction, and its
+ * posix_spawn may have left them ignored.  An empty kernel sigaction is the
+ * default action. */
+static void
+reset_reserved(void)
+{
+	static const unsigned long none[8];
+
+	for (int sig = SIGSYS + 1; sig < SIGRTMIN; sig++)
+		(void)syscall(SYS_rt_sigaction, sig, none, NULL,
+			      sizeof(none[0]));
+}
+
 static int
 block_signals(void)
 {
@@ -433,6 +446,7 @@ block_signals(void)
 	/* What we start inherits these, and unblocks. */
 	for (int sig = 1; sig < NSIG; sig++)
 		(void)sigaction(sig, &action, NULL);
+	reset_reserved();
 	(void)sigfillset(&set);
 	(void)sigprocmask(SIG_SETMASK, &set, NULL);
 	(void)sigemptyset(&set);
