@@ -359,7 +359,7 @@ pool_busy(struct cadre_pool *pool)
 static void
 raise_fd(struct cadre_pool *pool)
 {
-	int fd = atomic_load_explicit(&pool->fd, memory_order_relaxed);
+	int fd = atomic_load_explicit(&pool->fd, memory_order_acquire);
 
 	if (fd >= 0)
 		(void)!write(fd, &(uint64_t){1}, sizeof(uint64_t));
