@@ -349,7 +349,7 @@ submit(struct submission *s, struct cadre_task **ret_task,
 	}
 	if (rc < 0)
 		goto fail;
-	t->submitted_unix_ns = clock_unix_ns();
+	t->submitted_unix_ns = clock_unix_tick_ns();
 	mark_tracked(t);
 	if (s->pool->ops->evaluate != NULL) {
 		rc = evaluate(s, t, owner, err);

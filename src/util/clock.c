@@ -29,3 +29,9 @@ clock_unix_ns(void)
 {
 	return (int64_t)read_clock(CLOCK_REALTIME);
 }
+
+int64_t
+clock_unix_tick_ns(void)
+{
+	return (int64_t)read_clock(CLOCK_REALTIME_COARSE);
+}

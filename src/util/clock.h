@@ -10,5 +10,8 @@ uint64_t clock_now_ns(void);
 uint64_t clock_now_ms(void);
 /* Nanoseconds since 1970, for records. */
 int64_t clock_unix_ns(void);
+/* The same as of the last tick of the kernel, a few milliseconds ago at most:
+ * costs next to nothing. */
+int64_t clock_unix_tick_ns(void);
 
 #endif
