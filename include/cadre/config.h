@@ -55,8 +55,9 @@ struct cadre_config;
  *                and longer times, at most so many times in a row without a
  *                finished task between them; 0: never [5]
  *   idle-limit   with no daemon left and none on its way, waiting tasks fail
- *                with outcome 19 after this time; so do tasks for an engine
- *                that none of the daemons offers [30s]
+ *                with outcome 19 after this time, at once if local daemons
+ *                could not be started at all; so do tasks for an engine that
+ *                none of the daemons offers [30s]
  *   timeout, deadline, priority, retry.*, idempotent, output, output-limit
  *                defaults for the tasks of this pool (see struct cadre_opts)
  *   seed         seed of the random number streams [unset]

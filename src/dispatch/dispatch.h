@@ -202,6 +202,9 @@ void dispatch_expect(struct dispatch *d, uint32_t n, uint64_t now);
 /* Why no daemon can come, for the sentence of tasks that fail by the idle
  * limit; copies.  NULL: unknown. */
 void dispatch_explain(struct dispatch *d, const char *why);
+/* Nobody will ever come by himself: with no daemon there, what waits fails at
+ * once, unless the idle limit is off. */
+void dispatch_despair(struct dispatch *d, bool despair, uint64_t now);
 
 /* Time passes: heartbeats, lost peers, deadlines, limits. */
 void dispatch_tick(struct dispatch *d, uint64_t now);

@@ -192,6 +192,15 @@ peer_count_offers(struct dispatch *d, uint32_t engines, int by)
 	}
 }
 
+void
+dispatch_despair(struct dispatch *d, bool despair, uint64_t now)
+{
+	dispatch_advance(d, now);
+	d->despair = despair;
+	d->idle_at = NEVER;
+	peer_watch_idle(d);
+}
+
 static uint64_t
 limit_from_now(const struct dispatch *d)
 {
@@ -222,7 +231,7 @@ peer_watch_idle(struct dispatch *d)
 	if (d->info.connections > 0 || !limited || !waiting)
 		d->idle_at = NEVER;
 	else if (d->idle_at == NEVER)
-		d->idle_at = limit_from_now(d);
+		d->idle_at = d->despair ? d->now : limit_from_now(d);
 	watch_stranded(d, limited);
 }
 
@@ -248,14 +257,17 @@ fail_idle(struct dispatch *d, struct task *task)
 static void
 idle_tick(struct dispatch *d)
 {
+	char waited[40] = "";
+
 	if (d->now < d->idle_at)
 		return;
 	d->idle_at = NEVER;
+	if (!d->despair)
+		(void)snprintf(waited, sizeof(waited), ": waited %.3g s",
+			       (double)d->cfg.idle_limit_ms / 1000);
 	(void)snprintf(d->text, sizeof(d->text),
-		       "no daemon is connected and none is on its way: waited "
-		       "%.3g s%s%s",
-		       (double)d->cfg.idle_limit_ms / 1000,
-		       d->why != NULL ? ": " : "",
+		       "no daemon is connected and none is on its way%s%s%s",
+		       waited, d->why != NULL ? ": " : "",
 		       d->why != NULL ? d->why : "");
 	d->sweeping = true;
 	table_each(d, fail_idle);

@@ -235,6 +235,7 @@ struct dispatch {
 	uint32_t next_incarnation;
 	uint64_t sweep_at;
 	uint32_t expected;
+	bool despair;
 	uint64_t idle_at;
 	char *why;
 	uint32_t offers[ENGINES]; /* daemons that offer each engine */

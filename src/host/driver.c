@@ -107,6 +107,12 @@ driver_expect(struct driver *d, uint64_t now_ms)
 	dispatch_expect(d->dispatch, d->jobs.expected, now_ms);
 	dispatch_explain(d->dispatch,
 			 d->jobs.why[0] == '\0' ? NULL : d->jobs.why);
+	/* What kept all daemons from starting will not go away while nobody
+	 * knows of it. */
+	dispatch_despair(d->dispatch,
+			 d->own_address && d->jobs.n == 0 && !d->jobs.met &&
+				 d->jobs.why[0] != '\0',
+			 now_ms);
 	d->pool->wake_due = true;
 }
 

@@ -199,6 +199,7 @@ jobs_connected(struct jobs *jobs, uint32_t index, int64_t pid)
 			jobs->expected--;
 		job->connected = true;
 		job->lasting = true;
+		jobs->met = true;
 		return true;
 	}
 	return false;

@@ -41,6 +41,7 @@ struct jobs {
 	uint32_t expected; /* neither connected nor given up */
 	uint32_t queued;   /* of those, not launched yet */
 	uint32_t relaunch; /* most relaunches in a row */
+	bool met;	   /* any has ever dialled back */
 	bool show;	   /* their standard error goes to ours */
 	char why[400];	   /* how the last one failed; empty: none did */
 };

@@ -571,6 +571,20 @@ waiting_without_daemons_has_a_limit(void **state)
 	rig_tick(rig, 1);
 	rig_assert(&c, CADRE_OUTCOME_LOST);
 	assert_true(dispatch_deadline(rig->d) == UINT64_MAX);
+	/* There is nothing to wait for. */
+	rig_command(rig, &c);
+	dispatch_despair(rig->d, true, rig->now);
+	assert_int_equal(dispatch_deadline(rig->d), rig->now);
+	rig_tick(rig, 0);
+	rig_assert(&c, CADRE_OUTCOME_LOST);
+	assert_string_equal(c.message, "no daemon is connected and none is on "
+				       "its way: the job was cancelled");
+	rig_command(rig, &c);
+	dispatch_despair(rig->d, false, rig->now);
+	rig_tick(rig, 29999);
+	rig_assert(&c, CADRE_OUTCOME_NONE);
+	rig_tick(rig, 1);
+	rig_assert(&c, CADRE_OUTCOME_LOST);
 }
 
 static void

@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Pools: their beginnings and ends, several at once, maps, everywhere. */
@@ -161,7 +163,7 @@ test_launch_failures(void **state)
 	write_script(script, "#!/bin/sh\necho first >&2\n"
 			     "echo 'no licence for this node' >&2\nexit 3\n");
 	assert_int_equal(setenv("CADRE_CADRED", script, 1), 0);
-	pool = rig_open("slots", "1", "idle-limit", "50ms", NULL);
+	pool = rig_open("slots", "1", "idle-limit", "1d", NULL);
 	err = (struct cadre_error)CADRE_ERROR_INIT;
 	assert_int_equal(cadre_pool_wait_ready(pool, 1, RIG_LIMIT_MS, &err),
 			 CADRE_ELAUNCH);
@@ -386,6 +388,68 @@ test_relaunch(void **state)
 	assert_int_equal(info.cumulative, 2);
 	assert_int_equal(info.slots, 2);
 	cadre_pool_close(&pool);
+}
+
+/* In a process of its own: a pool that is busy in every way, see main. */
+static int
+be_victim(void)
+{
+	struct cadre_pool *pool;
+	char url[64];
+
+	/* A socket file would stay behind. */
+	(void)snprintf(url, sizeof(url), "abstract://cadre-victim-%d",
+		       (int)getpid());
+	pool = rig_open("url", url, "daemons", "2", "slots", "4", NULL);
+	for (int i = 0; i < 4; i++) {
+		(void)rig_native(pool, i % 2 == 0 ? "noop" : "stubborn", NULL);
+		(void)rig_shell(pool,
+				"trap '' INT TERM HUP; setsid sleep 600 & "
+				"sleep 600",
+				NULL);
+	}
+	(void)cadre_pool_wait(pool, RIG_LIMIT_MS);
+	return 0;
+}
+
+static uint64_t
+now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A host that is killed, soon after its start or as it works, takes all with
+ * it.  What it leaves behind becomes ours. */
+static void
+test_killed_host(void **state)
+{
+	static const useconds_t moments_ms[] = {0, 2, 5, 10, 20, 40, 80, 300};
+
+	(void)state;
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+	for (size_t i = 0; i < sizeof(moments_ms) / sizeof(moments_ms[0]);
+	     i++) {
+		uint64_t killed;
+		pid_t pid = fork();
+
+		assert_true(pid >= 0);
+		if (pid == 0) {
+			(void)execl("/proc/self/exe", "victim", "victim",
+				    (char *)NULL);
+			_exit(127);
+		}
+		(void)usleep(moments_ms[i] * 1000);
+		assert_int_equal(kill(pid, SIGKILL), 0);
+		killed = now_ms();
+		while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
+			;
+		assert_int_equal(errno, ECHILD);
+		assert_true(now_ms() - killed < 5000);
+	}
+	assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 0), 0);
 }
 
 static void
@@ -883,6 +947,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_tcp),
 		cmocka_unit_test(test_add_and_remove),
 		cmocka_unit_test(test_killed_daemon),
+		cmocka_unit_test(test_killed_host),
 		cmocka_unit_test(test_relaunch),
 		cmocka_unit_test(test_no_relaunch),
 		cmocka_unit_test(test_relaunch_in_vain),
@@ -900,5 +965,7 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "few-files") == 0)
 		return open_with_few_files();
+	if (argc > 1 && strcmp(argv[1], "victim") == 0)
+		return be_victim();
 	return cmocka_run_group_tests(tests, rig_setup, rig_teardown);
 }
