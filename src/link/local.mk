@@ -14,8 +14,13 @@ src_link_liblink_la_LIBADD = src/wire/libwire.la src/util/libutil.la \
 	$(NNG_LIBS) $(PTHREAD_LIBS)
 
 if HAVE_CMOCKA
-check_PROGRAMS += tests/unit/test_link tests/unit/test_link_frames
-TESTS += tests/unit/test_link tests/unit/test_link_frames
+check_PROGRAMS += tests/unit/test_link tests/unit/test_link_frames \
+	tests/unit/test_link_limit
+TESTS += tests/unit/test_link tests/unit/test_link_frames \
+	tests/unit/test_link_limit
+tests_unit_test_link_limit_SOURCES = tests/unit/test_link_limit.c
+tests_unit_test_link_limit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+tests_unit_test_link_limit_LDADD = src/link/liblink.la $(UNIT_LIBS)
 tests_unit_test_link_frames_SOURCES = tests/unit/test_link_frames.c
 tests_unit_test_link_frames_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 tests_unit_test_link_frames_LDADD = src/link/liblink.la $(UNIT_LIBS)

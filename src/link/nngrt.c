@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <nng/nng.h>
 
@@ -13,6 +15,56 @@
 
 static pthread_mutex_t start_lock = PTHREAD_MUTEX_INITIALIZER;
 static bool started;
+
+/* Limits of processes above this leave room for nng on any machine. */
+#define LIMIT_AMPLE 8192u
+
+static void *
+wait_at_gate(void *gate)
+{
+	(void)pthread_mutex_lock(gate);
+	(void)pthread_mutex_unlock(gate);
+	return NULL;
+}
+
+/* Whether so many more threads may run at once. */
+static bool
+threads_fit(size_t wanted)
+{
+	pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
+	pthread_t threads[512];
+	size_t n = 0;
+
+	if (wanted > sizeof(threads) / sizeof(threads[0]))
+		wanted = sizeof(threads) / sizeof(threads[0]);
+	(void)pthread_mutex_lock(&gate);
+	while (n < wanted &&
+	       pthread_create(&threads[n], NULL, wait_at_gate, &gate) == 0)
+		n++;
+	(void)pthread_mutex_unlock(&gate);
+	for (size_t i = 0; i < n; i++)
+		(void)pthread_join(threads[i], NULL);
+	return n == wanted;
+}
+
+/* nng 1.5 crashes or hangs if it gets only some of its threads. */
+static int
+check_limit(struct cadre_error *err)
+{
+	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	size_t n = cpus < 1 ? 1 : (size_t)cpus;
+	struct rlimit limit;
+	size_t wanted = n + (n < 8 ? 2 * n : 16) + 7;
+
+	if (getrlimit(RLIMIT_NPROC, &limit) < 0 ||
+	    limit.rlim_cur > LIMIT_AMPLE || threads_fit(wanted))
+		return 0;
+	return error_set(err, CADRE_ESYS,
+			 "cannot start the %zu messaging threads: the limit of "
+			 "processes (ulimit -u) is %llu; raise it, or end "
+			 "other processes of yours",
+			 wanted, (unsigned long long)limit.rlim_cur);
+}
 
 /* nng starts its threads with the first object that is made. */
 static int
@@ -22,6 +74,9 @@ start(struct cadre_error *err)
 	nng_aio *aio;
 	int rv;
 
+	rv = check_limit(err);
+	if (rv < 0)
+		return rv;
 	(void)sigfillset(&all);
 	(void)pthread_sigmask(SIG_SETMASK, &all, &old);
 	rv = nng_aio_alloc(&aio, NULL, NULL);
