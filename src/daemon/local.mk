@@ -1,6 +1,7 @@
 noinst_LTLIBRARIES += src/daemon/libdaemon.la
 src_daemon_libdaemon_la_CFLAGS = $(AM_CFLAGS) $(UV_CFLAGS)
 src_daemon_libdaemon_la_SOURCES = \
+	src/daemon/answer.c \
 	src/daemon/cancel.c \
 	src/daemon/channel.c src/daemon/channel.h \
 	src/daemon/command.c \

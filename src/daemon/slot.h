@@ -176,8 +176,18 @@ void worker_spawned(struct slot *slot, const struct wire_frame *frame);
 /* EXITED came: why is noted; worker_dead follows once all is read. */
 void worker_exited(struct slot *slot, const struct wire_frame *frame);
 void worker_dead(struct slot *slot, const char *reason);
+/* Its socket ended (channel op): it is made to end, too. */
+void worker_ended(void *arg, const char *reason);
+/* The task at the head has its time from now on. */
+void worker_start_timeout(struct slot *slot);
 /* Reports a task that has been running for a while. */
 void worker_tick(struct slot *slot);
+
+/* answer.c: what the worker says (channel op). */
+void answer_frame(void *arg, const struct wire_frame *frame);
+/* The epoch under way came to this end. */
+void answer_epoch(struct slot *slot, uint8_t code,
+		  const struct wire_frame *answer);
 
 /* cancel.c */
 /* A task shall end: CADRE_OUTCOME_CANCELLED or _TIMEOUT. */

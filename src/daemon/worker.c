@@ -25,15 +25,13 @@
 #define REST_MS 1000u
 #define REST_MAX_MS 30000u
 
-static void on_frame(void *arg, const struct wire_frame *frame);
 static void on_batch(void *arg);
-static void on_ended(void *arg, const char *reason);
 static void on_writable(void *arg);
 
 static const struct channel_ops worker_ops = {
-	.frame = on_frame,
+	.frame = answer_frame,
 	.batch = on_batch,
-	.ended = on_ended,
+	.ended = worker_ended,
 	.writable = on_writable,
 };
 
@@ -268,9 +266,6 @@ lose(struct slot *slot, struct queue_entry *e, const char *reason)
 	queue_drop(&slot->queue, e);
 }
 
-static void report_epoch(struct slot *slot, uint8_t code,
-			 const struct wire_frame *answer);
-
 void
 worker_dead(struct slot *slot, const char *reason)
 {
@@ -283,7 +278,7 @@ worker_dead(struct slot *slot, const char *reason)
 
 	log_info("slot %u: %s", slot->index + 1, reason);
 	if (w->epoch_running)
-		report_epoch(slot, CADRE_OUTCOME_LOST, &nothing);
+		answer_epoch(slot, CADRE_OUTCOME_LOST, &nothing);
 	for (uint32_t i = 0; (e = queue_at(&slot->queue, i)) != NULL; i++) {
 		int32_t ahead = (int32_t)(e->number - begun);
 
@@ -310,8 +305,8 @@ worker_dead(struct slot *slot, const char *reason)
 	daemon_touch(slot->daemon, slot);
 }
 
-static void
-on_ended(void *arg, const char *reason)
+void
+worker_ended(void *arg, const char *reason)
 {
 	struct slot *slot = arg;
 	struct worker *w = &slot->worker;
@@ -375,9 +370,8 @@ place_payload(struct slot *slot)
 	(void)queue_head(q);
 }
 
-/* The task at the head has its time from now on. */
-static void
-start_timeout(struct slot *slot)
+void
+worker_start_timeout(struct slot *slot)
 {
 	struct queue_entry *e = queue_head(&slot->queue);
 
@@ -416,7 +410,7 @@ worker_write(struct slot *slot)
 	} while (sent > 0);
 	if (before > 0 || w->inflight == 0)
 		return;
-	start_timeout(slot);
+	worker_start_timeout(slot);
 	daemon_watch(slot->daemon);
 }
 
@@ -471,162 +465,6 @@ worker_epoch(struct slot *slot)
 	w->epoch = epoch->id;
 	worker_write(slot);
 	return true;
-}
-
-/* --- from the worker --- */
-
-static void
-report_epoch(struct slot *slot, uint8_t code, const struct wire_frame *answer)
-{
-	struct worker *w = &slot->worker;
-	bool first = w->epoch_next > w->epoch_seen;
-	struct wire_frame out = *answer;
-	char reason[128];
-
-	w->epoch_running = false;
-	if (w->epoch == 0)
-		return;
-	if (first)
-		w->epoch_seen = w->epoch_next;
-	out.type = WIRE_EPOCH;
-	out.code = code;
-	out.task = w->epoch;
-	out.slot = slot->index;
-	out.worker = w->number;
-	/* That it worked again is no news. */
-	if (first || code != CADRE_OUTCOME_VALUE)
-		daemon_send(slot->daemon, &out);
-	if (code == CADRE_OUTCOME_VALUE)
-		return;
-	if (w->epoch_once) {
-		/* The dispatcher holds the slot back after a failure. */
-		slot_announce(slot);
-		return;
-	}
-	(void)snprintf(reason, sizeof(reason),
-		       "everywhere call %llu failed in its worker (outcome %u)",
-		       (unsigned long long)w->epoch, code);
-	slot_hold(slot, reason);
-}
-
-/* Fields without those that only mean something here. */
-static void
-copy_fields(struct buf *to, const struct wire_frame *frame)
-{
-	struct wire_field f;
-	size_t pos = 0;
-
-	while (wire_next(frame, &pos, &f))
-		if (f.tag != WIRE_TAG_SHARED_OFFSET &&
-		    f.tag != WIRE_TAG_SHARED_LEN)
-			wire_put_bytes(to, f.tag, f.data, f.len);
-}
-
-/* A result whose payload lies in the shared memory. */
-static int
-send_shared(struct slot *slot, const struct wire_frame *frame, uint64_t len,
-	    struct cadre_error *err)
-{
-	struct wire_frame out = *frame;
-	struct blob *blob;
-	struct buf fields;
-	int rc;
-
-	rc = shared_take(slot->worker.shared,
-			 wire_u64(frame, WIRE_TAG_SHARED_OFFSET, 0), len, &blob,
-			 err);
-	if (rc < 0)
-		return rc;
-	buf_init(&fields, SIZE_MAX / 2);
-	copy_fields(&fields, frame);
-	out.fields = fields.data;
-	out.fields_len = fields.len;
-	out.payload = blob->data;
-	out.payload_len = blob->len;
-	out.owner = blob;
-	daemon_send(slot->daemon, &out);
-	buf_fini(&fields);
-	blob_unref(&blob);
-	return 0;
-}
-
-static int
-answer(struct slot *slot, const struct wire_frame *frame,
-       struct cadre_error *err)
-{
-	uint64_t shared = wire_u64(frame, WIRE_TAG_SHARED_LEN, 0);
-	struct wire_frame out = *frame;
-
-	out.slot = slot->index;
-	out.worker = slot->worker.number;
-	if (shared > 0)
-		return send_shared(slot, &out, shared, err);
-	daemon_send(slot->daemon, &out);
-	return 0;
-}
-
-static void
-break_off(struct slot *slot, const char *why)
-{
-	log_err("slot %u: its worker broke the protocol: %s", slot->index + 1,
-		why);
-	channel_close(&slot->worker.channel);
-	on_ended(slot, why);
-}
-
-static void
-on_result(struct slot *slot, const struct wire_frame *frame)
-{
-	struct cadre_error err = CADRE_ERROR_INIT;
-	struct worker *w = &slot->worker;
-	struct queue_entry *e = queue_head(&slot->queue);
-
-	if (e == NULL || !e->written || e->task != frame->task ||
-	    e->attempt != frame->attempt) {
-		/* After a lost connection nobody waits for it. */
-		if (w->state == WORKER_UP)
-			break_off(slot,
-				  "an answer for a task it does not have");
-		return;
-	}
-	if (!cancel_answers(slot, e->task, e->attempt) &&
-	    answer(slot, frame, &err) < 0) {
-		break_off(slot, err.text);
-		return;
-	}
-	w->inflight--;
-	w->answered++;
-	queue_pop(&slot->queue);
-	slot_count(slot);
-	start_timeout(slot);
-	daemon_touch(slot->daemon, slot);
-}
-
-static void
-on_frame(void *arg, const struct wire_frame *frame)
-{
-	struct slot *slot = arg;
-	struct wire_frame out = *frame;
-
-	switch (frame->type) {
-	case WIRE_RESULT:
-		on_result(slot, frame);
-		break;
-	case WIRE_OUTPUT:
-		out.slot = slot->index;
-		daemon_send(slot->daemon, &out);
-		break;
-	case WIRE_EPOCH:
-		if (slot->worker.epoch_running) {
-			slot->worker.answered++;
-			report_epoch(slot, frame->code, frame);
-			daemon_touch(slot->daemon, slot);
-		}
-		break;
-	default:
-		break_off(slot, "an unexpected frame");
-		break;
-	}
 }
 
 static void
