@@ -123,8 +123,10 @@ on_result(struct slot *slot, const struct wire_frame *frame)
 				  "an answer for a task it does not have");
 		return;
 	}
-	if (!cancel_answers(slot, e->task, e->attempt) &&
-	    forward(slot, frame, &err) < 0) {
+	if (cancel_answers(slot, e->task, e->attempt)) {
+		if (wire_u64(frame, WIRE_TAG_SHARED_LEN, 0) > 0)
+			shared_decline(w->shared);
+	} else if (forward(slot, frame, &err) < 0) {
 		break_off(slot, err.text);
 		return;
 	}

@@ -339,6 +339,8 @@ channel_attach(struct channel *ch, const int *fds, int n)
 	memcpy(ch->fds, fds, (size_t)n * sizeof(*fds));
 	ch->fds_n = n;
 	ch->fds_at = ch->out.len;
+	if (ch->fd < 0)
+		close_fds(ch);
 }
 
 static ssize_t

@@ -55,18 +55,23 @@ on_frame(void *arg, const struct wire_frame *frame)
 	}
 }
 
+/* Results that a worker had sent before its end still count. */
+static void
+drain_worker(struct slot *slot)
+{
+	if (channel_is_open(&slot->worker.channel))
+		channel_drain(&slot->worker.channel);
+}
+
 static void
 on_batch(void *arg)
 {
 	struct slot *slot = arg;
-	struct worker *w = &slot->worker;
 
-	if (!w->exited)
+	if (!slot->worker.exited)
 		return;
-	/* Results that it had sent before its end still count. */
-	if (channel_is_open(&w->channel))
-		channel_drain(&w->channel);
-	worker_dead(slot, w->death);
+	drain_worker(slot);
+	worker_dead(slot, slot->worker.death);
 }
 
 static void
@@ -260,8 +265,11 @@ control_reaped(struct slot *slot)
 		slot->index + 1);
 	daemon_orphans(slot->daemon);
 	command_lost(slot, "connection reset: the slot's reaper died");
-	if (slot->worker.state != WORKER_NONE)
+	if (slot->worker.state != WORKER_NONE) {
+		slot->worker.exited = true;
+		drain_worker(slot);
 		worker_dead(slot, "connection reset: the slot's reaper died");
+	}
 	respawn(slot);
 }
 

@@ -127,13 +127,19 @@ shared_place(struct shared *s, const void *data, size_t len,
 	return 0;
 }
 
+void
+shared_decline(struct shared *s)
+{
+	atomic_store(&s->page->out_busy, 0);
+}
+
 static void
 release_out(struct blob *blob)
 {
 	struct shared *s = blob->arg;
 
 	atomic_store(&s->out_taken, 0);
-	atomic_store(&s->page->out_busy, 0);
+	shared_decline(s);
 	shared_unref(&s);
 }
 

@@ -33,5 +33,7 @@ int shared_place(struct shared *s, const void *data, size_t len,
  * it once the last reference is gone. */
 int shared_take(struct shared *s, uint64_t offset, uint64_t len,
 		struct blob **ret, struct cadre_error *err);
+/* Nobody wants the result there: the worker may overwrite it. */
+void shared_decline(struct shared *s);
 
 #endif

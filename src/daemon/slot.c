@@ -196,11 +196,13 @@ slot_reset(struct slot *slot)
 	struct worker *w = &slot->worker;
 
 	/* What the epochs did to a worker goes with it. */
-	w->stale = w->state == WORKER_UP &&
-		   (w->epoch_running || w->epoch_next > 0);
+	w->stale = w->stale || (w->state == WORKER_UP &&
+				(w->epoch_running || w->epoch_next > 0));
 	w->epoch_next = w->epoch_seen = 0;
 	w->epoch = 0;
 	slot->command.epoch_next = slot->command.epoch_seen = 0;
+	if (slot->command.state == COMMAND_RUNNING && slot->command.epoch)
+		slot->command.forgotten = true;
 	if (slot->held) {
 		slot->held = false;
 		slot_announce(slot);
@@ -263,7 +265,8 @@ slot_step(struct slot *slot)
 {
 	struct worker *w = &slot->worker;
 
-	if (slot->control.pid == 0 || slot->command.state != COMMAND_NONE)
+	if (!channel_is_open(&slot->control.channel) ||
+	    slot->command.state != COMMAND_NONE)
 		return;
 	if (w->inflight > 0 || w->epoch_running ||
 	    (w->state == WORKER_UP && slot->queue.rest.len > 0)) {

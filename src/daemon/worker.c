@@ -426,9 +426,14 @@ uint32_t
 worker_revoke(struct slot *slot)
 {
 	struct worker *w = &slot->worker;
-	uint32_t begun = engine_revoke(w->shared->page, w->written);
-	uint32_t revoked = queue_rewind(&slot->queue, begun);
+	uint32_t begun, revoked;
 
+	/* No task is written while an epoch is under way, and that one must
+	 * be answered. */
+	if (w->epoch_running)
+		return engine_begun(w->shared->page);
+	begun = engine_revoke(w->shared->page, w->written);
+	revoked = queue_rewind(&slot->queue, begun);
 	w->inflight -= revoked;
 	w->taken -= revoked;
 	return begun;

@@ -386,6 +386,27 @@ a_failing_epoch_holds_the_slot_back(void **unused)
 	rig_stop(&g);
 }
 
+/* The worker is still starting when the slot is recalled. */
+static void
+a_recall_spares_an_epoch(void **unused)
+{
+	const struct wire_frame *frame;
+	uint64_t task;
+	struct rig g;
+
+	(void)unused;
+	rig_start(&g, one_slot, 1);
+	for (uint64_t epoch = 1; epoch <= 3; epoch++) {
+		rig_everywhere(&g, "set_state", epoch, 0);
+		rig_plain(&g, WIRE_RECALL, 0, 0, 0);
+		frame = rig_expect(&g, WIRE_EPOCH);
+		assert_int_equal(frame->code, CADRE_OUTCOME_VALUE);
+	}
+	task = rig_native(&g, 0, "noop", 0);
+	(void)rig_result(&g, task, CADRE_OUTCOME_VALUE);
+	rig_stop(&g);
+}
+
 static void
 maxtasks_replaces_the_worker(void **unused)
 {
@@ -1023,6 +1044,7 @@ main(void)
 		cmocka_unit_test(a_recall_hands_back_what_has_not_begun),
 		cmocka_unit_test(every_worker_applies_all_epochs),
 		cmocka_unit_test(a_failing_epoch_holds_the_slot_back),
+		cmocka_unit_test(a_recall_spares_an_epoch),
 		cmocka_unit_test(maxtasks_replaces_the_worker),
 		cmocka_unit_test(maxtasks_can_retire_the_slot),
 		cmocka_unit_test(limits_of_time_have_their_status),
