@@ -356,7 +356,7 @@ peers_tick(struct driver *d, uint64_t now_ms)
 		keep_paused(d, now_ms);
 	if (d->handshakes > 0)
 		due = now_ms + HANDSHAKE_MS;
-	if (d->paused && now_ms + d->heartbeat_ms < due)
+	if (d->paused && d->heartbeat_ms > 0 && now_ms + d->heartbeat_ms < due)
 		due = now_ms + d->heartbeat_ms;
 	return due;
 }
