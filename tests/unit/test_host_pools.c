@@ -395,6 +395,7 @@ static int
 be_victim(void)
 {
 	struct cadre_pool *pool;
+	struct cadre_task *t;
 	char url[64];
 
 	/* A socket file would stay behind. */
@@ -402,13 +403,16 @@ be_victim(void)
 		       (int)getpid());
 	pool = rig_open("url", url, "daemons", "2", "slots", "4", NULL);
 	for (int i = 0; i < 4; i++) {
-		(void)rig_native(pool, i % 2 == 0 ? "noop" : "stubborn", NULL);
-		(void)rig_shell(pool,
-				"trap '' INT TERM HUP; setsid sleep 600 & "
-				"sleep 600",
-				NULL);
+		t = rig_native(pool, i % 2 == 0 ? "noop" : "stubborn", NULL);
+		cadre_task_unref(&t);
+		t = rig_shell(pool,
+			      "trap '' INT TERM HUP; setsid sleep 600 & "
+			      "sleep 600",
+			      NULL);
+		cadre_task_unref(&t);
 	}
-	(void)cadre_pool_wait(pool, RIG_LIMIT_MS);
+	while (cadre_pool_wait(pool, RIG_LIMIT_MS) == 0)
+		;
 	return 0;
 }
 
