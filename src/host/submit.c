@@ -379,9 +379,11 @@ fail:
 static int
 find_pool(struct cadre_pool **pool, struct cadre_error *err)
 {
-	if (pool_default(pool, NULL) == 0)
-		return 0;
-	return pool_open_ephemeral(pool, err);
+	int rc = pool_default(pool, NULL);
+
+	if (rc == CADRE_ENOENT)
+		return pool_open_ephemeral(pool, err);
+	return rc == 0 ? 0 : error_set(err, rc, "the pool is closed");
 }
 
 static int

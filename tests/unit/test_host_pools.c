@@ -145,6 +145,28 @@ test_wait_ended_by_close(void **state)
 	rig_expect(&t, CADRE_OUTCOME_CLOSED);
 }
 
+/* What is submitted to a pool that is closed does not go elsewhere. */
+static void
+test_submit_after_close(void **state)
+{
+	struct cadre_pool *pool = rig_open("launcher", "none", NULL);
+	struct cadre_pool *old = pool;
+	struct cadre_error err = CADRE_ERROR_INIT;
+	struct cadre_task *t = NULL;
+
+	(void)state;
+	assert_int_equal(cadre_default_push(pool), 0);
+	cadre_pool_close(&pool);
+	assert_int_equal(cadre_submit_shell(old, "true", NULL, &t, &err),
+			 CADRE_ECLOSED);
+	assert_non_null(strstr(err.text, "closed"));
+	assert_int_equal(cadre_submit_native(NULL, rig_library(), "noop", NULL,
+					     NULL, &t, NULL),
+			 CADRE_ECLOSED);
+	assert_null(t);
+	cadre_default_pop();
+}
+
 static void
 test_launch_failures(void **state)
 {
@@ -945,6 +967,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_two_pools),
 		cmocka_unit_test(test_close_with_open_tasks),
 		cmocka_unit_test(test_wait_ended_by_close),
+		cmocka_unit_test(test_submit_after_close),
 		cmocka_unit_test(test_launch_failures),
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_file_limit),
