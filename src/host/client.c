@@ -400,7 +400,6 @@ client_close(struct cadre_pool *pool)
 	inquiry_fail(c);
 	submit_drain(pool);
 	pool_end(pool);
-	pool->wake_due = true;
 	c->abandoned = true;
 	last = !c->attached;
 	if (c->conn != NULL)
@@ -444,8 +443,7 @@ client_open(struct cadre_pool *pool, struct cadre_error *err)
 		client_free(c);
 		return rc;
 	}
-	pool->ops = &client_ops;
-	pool->impl = c;
+	pool_begin(pool, &client_ops, c);
 	c->attached = true;
 	rc = link_dial(pool->url, &link_callbacks, c, err);
 	if (rc < 0) {

@@ -351,12 +351,11 @@ static void
 finish(struct driver *d)
 {
 	peers_say_exit(d);
-	if (d->dispatch != NULL) {
+	if (d->dispatch != NULL)
 		dispatch_free(&d->dispatch);
-		submit_drain(d->pool);
-		driver_flush(d->pool);
-		pool_end(d->pool);
-	}
+	submit_drain(d->pool);
+	driver_flush(d->pool);
+	pool_end(d->pool);
 	peers_close(d, true);
 }
 
@@ -368,7 +367,6 @@ driver_close(struct cadre_pool *pool)
 	pool_lock(pool);
 	d->stop = true;
 	finish(d);
-	pool->wake_due = true;
 	pool_unlock(pool);
 	pump_stop(d);
 	if (d->listener != NULL)
@@ -544,8 +542,7 @@ driver_open(struct cadre_pool *pool, struct cadre_error *err)
 		return error_nomem(err);
 	d->pool = pool;
 	d->wake_fd = -1;
-	pool->ops = &driver_ops;
-	pool->impl = d;
+	pool_begin(pool, &driver_ops, d);
 	rc = prepare(d, err);
 	if (rc == 0)
 		rc = listen_on(d, err);

@@ -154,7 +154,10 @@ release(struct cadre_pool *pool)
 
 	if (fd >= 0)
 		close(fd);
-	submit_clear(&pool->submit);
+	pool_lock(pool);
+	submit_clear(pool);
+	pool->impl = NULL;
+	pool_unlock(pool);
 	event_forget(pool);
 	atomic_store(&pool->tracked, 0);
 	atomic_store(&pool->track, false);
@@ -168,10 +171,6 @@ release(struct cadre_pool *pool)
 	atomic_store(&pool->seen, 0);
 	pool->paused = false;
 	pool->remote = false;
-	pool->impl = NULL;
-	cadre_config_free(&pool->cfg);
-	free(pool->url);
-	pool->url = NULL;
 	pthread_mutex_lock(&pools_lock);
 	free(pool->profile);
 	pool->profile = NULL;
@@ -202,6 +201,20 @@ open_kind(struct cadre_pool *pool, struct cadre_error *err)
 	return client_open(pool, err);
 }
 
+/* What somebody who did not see the last pool's end may have used until now,
+ * or left behind. */
+static void
+forget_last(struct cadre_pool *pool)
+{
+	pool_lock(pool);
+	submit_clear(pool);
+	pool_unlock(pool);
+	atomic_store(&pool->tracked, 0);
+	cadre_config_free(&pool->cfg);
+	free(pool->url);
+	pool->url = NULL;
+}
+
 /* Opens with all signals blocked, so that no thread made on the way takes one
  * that was meant for the program. */
 static int
@@ -211,6 +224,7 @@ open_reserved(struct cadre_pool *pool, const struct cadre_config *cfg,
 	sigset_t all, old;
 	int rc;
 
+	forget_last(pool);
 	pool->cfg = config_copy(cfg);
 	if (pool->cfg == NULL) {
 		rc = error_nomem(err);
@@ -218,7 +232,6 @@ open_reserved(struct cadre_pool *pool, const struct cadre_config *cfg,
 	}
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	atomic_fetch_add(&pool->life, 1);
 	rc = open_kind(pool, err);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (rc == 0 && pool->remote) {
@@ -230,8 +243,6 @@ open_reserved(struct cadre_pool *pool, const struct cadre_config *cfg,
 		atomic_store(&pool->ready, true);
 		return 0;
 	}
-	if (is_open(pool))
-		pool_end(pool);
 fail:
 	release(pool);
 	return rc;
@@ -371,10 +382,9 @@ pool_unlock(struct cadre_pool *pool)
 	for (;;) {
 		bool wake;
 
-		if (is_open(pool)) {
-			submit_drain(pool);
+		submit_drain(pool);
+		if (is_open(pool))
 			pool->ops->flush(pool);
-		}
 		wake = pool->wake_due;
 		pool->wake_due = false;
 		if (wake)
@@ -389,19 +399,36 @@ pool_unlock(struct cadre_pool *pool)
 }
 
 bool
+pool_has(const struct cadre_task *t)
+{
+	return is_open(t->pool) && atomic_load(&t->pool->life) == t->life;
+}
+
+bool
 pool_enter(const struct cadre_task *t)
 {
 	pthread_mutex_lock(&t->pool->mutex);
-	if (atomic_load(&t->pool->life) == t->life)
+	if (pool_has(t))
 		return true;
 	pthread_mutex_unlock(&t->pool->mutex);
 	return false;
 }
 
 void
+pool_begin(struct cadre_pool *pool, const struct pool_ops *ops, void *impl)
+{
+	pthread_mutex_lock(&pool->mutex);
+	pool->ops = ops;
+	pool->impl = impl;
+	atomic_fetch_add(&pool->life, 1);
+	pthread_mutex_unlock(&pool->mutex);
+}
+
+void
 pool_end(struct cadre_pool *pool)
 {
 	atomic_fetch_add(&pool->life, 1);
+	pool->wake_due = true;
 }
 
 void

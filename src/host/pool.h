@@ -116,8 +116,13 @@ void pool_lock(struct cadre_pool *pool);
 bool pool_busy(struct cadre_pool *pool);
 /* Takes in what was submitted meanwhile, flushes, unlocks, wakes. */
 void pool_unlock(struct cadre_pool *pool);
+/* Whether the task's pool is open, and still the one it was meant for (m). */
+bool pool_has(const struct cadre_task *t);
 /* Locks the pool of a task that is under way; false if it is closed. */
 bool pool_enter(const struct cadre_task *t);
+/* The pool is open from now on, as one of that kind. */
+void pool_begin(struct cadre_pool *pool, const struct pool_ops *ops,
+		void *impl);
 /* The pool is over: handles find no way in any more (m). */
 void pool_end(struct cadre_pool *pool);
 /* Something happened that a watcher may wait for (m). */

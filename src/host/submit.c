@@ -62,15 +62,6 @@ shape_forget(struct submit_shape *s)
 	*s = (struct submit_shape){0};
 }
 
-void
-submit_clear(struct submit_queue *q)
-{
-	for (size_t i = 0; i < SUBMIT_SHAPES; i++)
-		shape_forget(&q->shapes[i]);
-	buf_fini(&q->pending);
-	buf_fini(&q->draining);
-}
-
 /* The dispatcher does not take it. */
 static void
 refuse(struct cadre_task *t, int rc)
@@ -107,7 +98,11 @@ hand_over(struct cadre_pool *pool, struct entry *e, const void *data,
 	};
 	int rc;
 
-	if (e->kind == ENTRY_TASK)
+	if (!pool_has(e->task)) {
+		/* Those who count are gone. */
+		e->task->tracked = false;
+		rc = CADRE_ECLOSED;
+	} else if (e->kind == ENTRY_TASK)
 		rc = pool->ops->submit(pool, e->task, e->shape, &payload,
 				       now_ms);
 	else
@@ -159,6 +154,21 @@ submit_drain(struct cadre_pool *pool)
 		q->draining = full;
 		buf_reset(&q->draining);
 	}
+}
+
+void
+submit_clear(struct cadre_pool *pool)
+{
+	struct submit_queue *q = &pool->submit;
+
+	submit_drain(pool);
+	pthread_mutex_lock(&q->lock);
+	for (size_t i = 0; i < SUBMIT_SHAPES; i++)
+		shape_forget(&q->shapes[i]);
+	if (q->pending.len == 0)
+		buf_fini(&q->pending);
+	pthread_mutex_unlock(&q->lock);
+	buf_fini(&q->draining);
 }
 
 /* A large payload, encoded where it will stay. */
@@ -642,16 +652,18 @@ forget_epochs(struct cadre_pool *pool, struct cadre_task **ret_task,
 	      struct cadre_error *err)
 {
 	struct cadre_task *t = task_new(pool, TASK_EVERYWHERE, NULL);
+	enum cadre_outcome outcome = CADRE_OUTCOME_VALUE;
 
 	if (t == NULL)
 		return error_nomem(err);
 	t->submitted_unix_ns = clock_unix_ns();
 	pool_lock(pool);
 	submit_drain(pool);
-	if (pool->ops->reset != NULL)
+	if (!pool_has(t))
+		outcome = CADRE_OUTCOME_CLOSED;
+	else if (pool->ops->reset != NULL)
 		pool->ops->reset(pool);
-	task_resolve(
-		t, &(struct dispatch_outcome){.outcome = CADRE_OUTCOME_VALUE});
+	task_fail(t, outcome, NULL);
 	pool_unlock(pool);
 	*ret_task = t;
 	return 0;

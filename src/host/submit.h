@@ -39,8 +39,9 @@ struct submit_queue {
 };
 
 void submit_init(struct submit_queue *q);
-/* Forgets the shapes; nothing may be pending. */
-void submit_clear(struct submit_queue *q);
+/* Forgets the shapes and refuses what came too late (pool's mutex held, the
+ * pool is closed). */
+void submit_clear(struct cadre_pool *pool);
 /* Moves what is pending to the dispatcher (pool's mutex held). */
 void submit_drain(struct cadre_pool *pool);
 

@@ -353,7 +353,6 @@ sync_open(struct cadre_pool *pool, struct cadre_error *err)
 	pthread_mutexattr_destroy(&attr);
 	helper_init(&s->helper,
 		    ms == PARSE_FOREVER ? INT64_MAX / 2 : (uint64_t)ms);
-	pool->ops = &sync_ops;
-	pool->impl = s;
+	pool_begin(pool, &sync_ops, s);
 	return 0;
 }

@@ -125,7 +125,7 @@ task_resolve(struct cadre_task *t, const struct dispatch_outcome *outcome)
 		wait_wake(task_wait_bit(t));
 	event_done(t);
 	pool_notify(pool);
-	if (pool->ephemeral)
+	if (pool->ephemeral && pool_has(t))
 		pool_close_later(pool);
 	cadre_task_unref(&t);
 }

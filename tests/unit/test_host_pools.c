@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -165,6 +166,64 @@ test_submit_after_close(void **state)
 			 CADRE_ECLOSED);
 	assert_null(t);
 	cadre_default_pop();
+}
+
+struct submitter {
+	struct cadre_pool *pool;
+	sem_t under_way;
+	struct cadre_task *last;
+	int rc;
+};
+
+static void *
+submit_until_refused(void *arg)
+{
+	struct submitter *s = arg;
+	struct cadre_task *t = NULL;
+
+	for (int n = 0;; n++) {
+		s->rc = cadre_submit_native(s->pool, rig_library(), "noop",
+					    NULL, NULL, &t, NULL);
+		if (s->rc < 0)
+			break;
+		cadre_task_unref(&s->last);
+		s->last = t;
+		if (n == 0)
+			(void)sem_post(&s->under_way);
+	}
+	return NULL;
+}
+
+/* Whatever was taken in is resolved, and the rest is refused. */
+static void
+test_submit_while_closing(void **state)
+{
+	enum { ROUNDS = 50, THREADS = 2 };
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct cadre_pool *pool = rig_open("launcher", "none", NULL);
+		struct submitter all[THREADS];
+		pthread_t threads[THREADS];
+
+		for (int k = 0; k < THREADS; k++) {
+			all[k] = (struct submitter){.pool = pool};
+			assert_int_equal(sem_init(&all[k].under_way, 0, 0), 0);
+			assert_int_equal(pthread_create(&threads[k], NULL,
+							submit_until_refused,
+							&all[k]),
+					 0);
+		}
+		for (int k = 0; k < THREADS; k++)
+			assert_int_equal(sem_wait(&all[k].under_way), 0);
+		cadre_pool_close(&pool);
+		for (int k = 0; k < THREADS; k++) {
+			assert_int_equal(pthread_join(threads[k], NULL), 0);
+			assert_int_equal(all[k].rc, CADRE_ECLOSED);
+			rig_expect(&all[k].last, CADRE_OUTCOME_CLOSED);
+			assert_int_equal(sem_destroy(&all[k].under_way), 0);
+		}
+	}
 }
 
 static void
@@ -968,6 +1027,7 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_close_with_open_tasks),
 		cmocka_unit_test(test_wait_ended_by_close),
 		cmocka_unit_test(test_submit_after_close),
+		cmocka_unit_test(test_submit_while_closing),
 		cmocka_unit_test(test_launch_failures),
 		cmocka_unit_test(test_contradictions),
 		cmocka_unit_test(test_file_limit),
