@@ -25,6 +25,21 @@ driver_of(struct cadre_pool *pool)
 	return pool->impl;
 }
 
+/* Locks the pool; NULL, not locked, if it was closed meanwhile. */
+static struct driver *
+enter(struct cadre_pool *pool, struct cadre_error *err)
+{
+	struct driver *d;
+
+	pool_lock(pool);
+	d = pool_is_open(pool) ? driver_of(pool) : NULL;
+	if (d != NULL)
+		return d;
+	pool_unlock(pool);
+	(void)error_set(err, CADRE_ECLOSED, "the pool was closed");
+	return NULL;
+}
+
 static struct jobs_plan
 plan_of(const struct driver *d, uint64_t now_ms)
 {
@@ -216,10 +231,10 @@ static int
 driver_info(struct cadre_pool *pool, struct cadre_info *ret,
 	    struct cadre_error *err)
 {
-	struct driver *d = driver_of(pool);
+	struct driver *d = enter(pool, err);
 
-	(void)err;
-	pool_lock(pool);
+	if (d == NULL)
+		return CADRE_ECLOSED;
 	submit_drain(pool);
 	dispatch_info(d->dispatch, ret);
 	pool_unlock(pool);
@@ -230,11 +245,12 @@ static int
 driver_status(struct cadre_pool *pool, struct cadre_daemon_status **ret,
 	      size_t *ret_n, struct cadre_error *err)
 {
-	struct driver *d = driver_of(pool);
+	struct driver *d = enter(pool, err);
 	struct cadre_daemon_status *all;
 	size_t n;
 
-	pool_lock(pool);
+	if (d == NULL)
+		return CADRE_ECLOSED;
 	n = dispatch_status(d->dispatch, clock_now_ms(), NULL, 0);
 	all = calloc(n + 1, sizeof(*all));
 	if (all != NULL)
@@ -277,11 +293,12 @@ static int
 driver_scale(struct cadre_pool *pool, uint32_t slots, bool remove,
 	     struct cadre_error *err)
 {
-	struct driver *d = driver_of(pool);
+	struct driver *d = enter(pool, err);
 	uint32_t leaving = 0;
 	int rc = 0;
 
-	pool_lock(pool);
+	if (d == NULL)
+		return CADRE_ECLOSED;
 	if (remove)
 		leaving = dispatch_leave(d->dispatch, slots, clock_now_ms());
 	else
@@ -296,8 +313,8 @@ driver_scale(struct cadre_pool *pool, uint32_t slots, bool remove,
 static int
 driver_shutdown(struct cadre_pool *pool, struct cadre_error *err)
 {
-	(void)err;
-	pool_lock(pool);
+	if (enter(pool, err) == NULL)
+		return CADRE_ECLOSED;
 	atomic_store(&pool->ended, true);
 	pool->wake_due = true;
 	pool_unlock(pool);
@@ -308,11 +325,12 @@ static bool
 driver_hopeless(struct cadre_pool *pool, unsigned int n,
 		struct cadre_error *err)
 {
-	struct driver *d = driver_of(pool);
+	struct driver *d = enter(pool, err);
 	uint64_t slots;
 	bool hopeless;
 
-	pool_lock(pool);
+	if (d == NULL)
+		return false;
 	slots = jobs_slots(&d->jobs);
 	hopeless = d->jobs.next_index > 0 && slots < n &&
 		   (d->own_address || (slots == 0 && d->jobs.why[0] != '\0'));

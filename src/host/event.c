@@ -209,7 +209,7 @@ static void
 resume(struct cadre_pool *pool)
 {
 	pool_lock(pool);
-	if ((atomic_load(&pool->life) & 1) != 0 && pool->ops->pause != NULL)
+	if (pool_is_open(pool) && pool->ops->pause != NULL)
 		pool->ops->pause(pool, false);
 	pool_unlock(pool);
 }

@@ -59,23 +59,24 @@ inquiry_reply(struct client *c, const struct wire_frame *frame)
 	c->pool->wake_due = true;
 }
 
+/* The connection may end, and be freed, meanwhile. */
 static bool
-await_reply(struct client *c, const struct inquiry *r)
+await_reply(struct cadre_pool *pool, const struct inquiry *r)
 {
 	uint64_t deadline = wait_deadline(REPLY_MS);
 	bool done = false;
 
-	atomic_fetch_add(&c->pool->watchers, 1);
+	atomic_fetch_add(&pool->watchers, 1);
 	for (;;) {
 		uint32_t ticket = wait_ticket();
 
-		pool_lock(c->pool);
+		pool_lock(pool);
 		done = r->done;
-		pool_unlock(c->pool);
+		pool_unlock(pool);
 		if (done || !wait_sleep(ticket, WAIT_EVENT, deadline))
 			break;
 	}
-	atomic_fetch_sub(&c->pool->watchers, 1);
+	atomic_fetch_sub(&pool->watchers, 1);
 	return done;
 }
 
@@ -85,7 +86,7 @@ ask(struct cadre_pool *pool, uint16_t type, uint8_t flags,
     const struct buf *fields, struct cadre_value **ret_value,
     struct cadre_error *err)
 {
-	struct client *c = pool->impl;
+	struct client *c;
 	struct inquiry r = {.rc = CADRE_ETIMEDOUT};
 	struct wire_frame frame = {.type = type, .flags = flags};
 	int rc;
@@ -95,6 +96,11 @@ ask(struct cadre_pool *pool, uint16_t type, uint8_t flags,
 		frame.fields_len = fields->len;
 	}
 	pool_lock(pool);
+	if (!pool_is_open(pool)) {
+		pool_unlock(pool);
+		return error_set(err, CADRE_ECLOSED, "the pool was closed");
+	}
+	c = pool->impl;
 	submit_drain(pool);
 	rc = numbers_add(&c->tasks, NULL, &r.number);
 	frame.task = r.number;
@@ -102,12 +108,14 @@ ask(struct cadre_pool *pool, uint16_t type, uint8_t flags,
 		rc = client_send(c, &frame);
 	if (rc == 0)
 		DL_APPEND(c->inquiries, &r);
+	else
+		rc = error_set(err, CADRE_ELOST, "%s",
+			       c->why.code != 0 ? c->why.text
+						: cadre_strerror(rc));
 	pool_unlock(pool);
 	if (rc < 0)
-		return error_set(err, CADRE_ELOST, "%s",
-				 c->why.code != 0 ? c->why.text
-						  : cadre_strerror(rc));
-	if (!await_reply(c, &r)) {
+		return rc;
+	if (!await_reply(pool, &r)) {
 		pool_lock(pool);
 		if (!r.done) {
 			DL_DELETE(c->inquiries, &r);

@@ -28,8 +28,8 @@ static pthread_mutex_t pools_lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct cadre_pool *defaults[DEFAULTS];
 static _Thread_local size_t defaults_n;
 
-static bool
-is_open(const struct cadre_pool *pool)
+bool
+pool_is_open(const struct cadre_pool *pool)
 {
 	return (atomic_load(&pool->life) & 1) != 0;
 }
@@ -39,7 +39,7 @@ find_locked(const char *profile)
 {
 	for (struct cadre_pool *p = pools; p != NULL; p = p->next)
 		if (p->profile != NULL && !p->ephemeral &&
-		    atomic_load(&p->ready) && is_open(p) &&
+		    atomic_load(&p->ready) && pool_is_open(p) &&
 		    strcmp(p->profile, profile) == 0)
 			return p;
 	return NULL;
@@ -97,7 +97,7 @@ pool_default(struct cadre_pool **pool, struct cadre_error *err)
 	if (*pool == NULL)
 		return error_set(err, CADRE_ENOENT,
 				 "no pool is open: call cadre_pool_open first");
-	if (is_open(*pool))
+	if (pool_is_open(*pool))
 		return 0;
 	return error_set(err, CADRE_ECLOSED, "the pool is closed");
 }
@@ -344,7 +344,7 @@ cadre_pool_close(struct cadre_pool **pool)
 	p = *pool;
 	*pool = NULL;
 	pool_lock(p);
-	if (!is_open(p) || atomic_exchange(&p->closing, true)) {
+	if (!pool_is_open(p) || atomic_exchange(&p->closing, true)) {
 		pool_unlock(p);
 		return;
 	}
@@ -383,7 +383,7 @@ pool_unlock(struct cadre_pool *pool)
 		bool wake;
 
 		submit_drain(pool);
-		if (is_open(pool))
+		if (pool_is_open(pool))
 			pool->ops->flush(pool);
 		wake = pool->wake_due;
 		pool->wake_due = false;
@@ -401,7 +401,7 @@ pool_unlock(struct cadre_pool *pool)
 bool
 pool_has(const struct cadre_task *t)
 {
-	return is_open(t->pool) && atomic_load(&t->pool->life) == t->life;
+	return pool_is_open(t->pool) && atomic_load(&t->pool->life) == t->life;
 }
 
 bool

@@ -116,6 +116,7 @@ void pool_lock(struct cadre_pool *pool);
 bool pool_busy(struct cadre_pool *pool);
 /* Takes in what was submitted meanwhile, flushes, unlocks, wakes. */
 void pool_unlock(struct cadre_pool *pool);
+bool pool_is_open(const struct cadre_pool *pool);
 /* Whether the task's pool is open, and still the one it was meant for (m). */
 bool pool_has(const struct cadre_task *t);
 /* Locks the pool of a task that is under way; false if it is closed. */

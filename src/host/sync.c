@@ -266,12 +266,17 @@ static int
 sync_info(struct cadre_pool *pool, struct cadre_info *ret,
 	  struct cadre_error *err)
 {
-	(void)err;
+	bool is_open;
+
 	pool_lock(pool);
-	*ret = sync_of(pool)->info;
-	ret->slots = 1;
+	is_open = pool_is_open(pool);
+	if (is_open) {
+		*ret = sync_of(pool)->info;
+		ret->slots = 1;
+	}
 	pool_unlock(pool);
-	return 0;
+	return is_open ? 0
+		       : error_set(err, CADRE_ECLOSED, "the pool was closed");
 }
 
 static int

@@ -200,12 +200,14 @@ cadre_task_race(struct cadre_task *const *tasks, size_t n, int64_t timeout_ms,
 
 /*
  * Waits until test says that there is nothing more to wait for: it returns 1
- * to go on waiting, else the result.  ran: callbacks have just been run.
+ * to go on waiting, else the result.  ran: callbacks have just been run.  Ends
+ * with the pool, too, which any of those callbacks may close.
  */
 static int
 watch(struct cadre_pool *pool, uint64_t deadline,
       int (*test)(struct cadre_pool *pool, bool ran, void *arg), void *arg)
 {
+	uint32_t life = atomic_load(&pool->life);
 	int rc;
 
 	atomic_fetch_add(&pool->watchers, 1);
@@ -213,6 +215,10 @@ watch(struct cadre_pool *pool, uint64_t deadline,
 		uint32_t ticket = wait_ticket();
 		bool ran = run_callbacks(pool);
 
+		if ((life & 1) == 0 || atomic_load(&pool->life) != life) {
+			rc = CADRE_ECLOSED;
+			break;
+		}
 		rc = test(pool, ran, arg);
 		if (rc <= 0)
 			break;
@@ -346,6 +352,8 @@ cadre_pool_wait_ready(struct cadre_pool *pool, unsigned int n,
 		return error_set(err, rc,
 				 "%u slots were not connected to %s in time", n,
 				 pool->url == NULL ? "the pool" : pool->url);
+	if (rc == CADRE_ECLOSED)
+		return error_set(err, rc, "the pool was closed");
 	if (rc == CADRE_EAGAIN)
 		return error_set(err, rc, "the wait for daemons was ended");
 	return rc;

@@ -168,6 +168,78 @@ test_submit_after_close(void **state)
 	cadre_default_pop();
 }
 
+struct waiter {
+	struct cadre_pool *pool;
+	sem_t begins;
+	bool ready; /* waits for slots */
+	int rc;
+};
+
+static void *
+wait_for_good(void *arg)
+{
+	struct waiter *w = arg;
+
+	(void)sem_post(&w->begins);
+	w->rc = w->ready ? cadre_pool_wait_ready(w->pool, 1, -1, NULL)
+			 : cadre_pool_wait(w->pool, -1);
+	return NULL;
+}
+
+static void
+test_close_ends_waits(void **state)
+{
+	enum { ROUNDS = 20 };
+
+	(void)state;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct cadre_pool *pool = rig_open("launcher", "none", NULL);
+		struct waiter all[2] = {{.pool = pool},
+					{.pool = pool, .ready = true}};
+		pthread_t threads[2];
+
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(sem_init(&all[k].begins, 0, 0), 0);
+			assert_int_equal(pthread_create(&threads[k], NULL,
+							wait_for_good, &all[k]),
+					 0);
+		}
+		for (int k = 0; k < 2; k++)
+			assert_int_equal(sem_wait(&all[k].begins), 0);
+		cadre_pool_close(&pool);
+		for (int k = 0; k < 2; k++) {
+			assert_int_equal(pthread_join(threads[k], NULL), 0);
+			assert_int_equal(all[k].rc, CADRE_ECLOSED);
+			assert_int_equal(sem_destroy(&all[k].begins), 0);
+		}
+	}
+}
+
+static void
+close_it(struct cadre_task *t, void *arg)
+{
+	(void)t;
+	cadre_pool_close(arg);
+}
+
+/* A callback may close the pool that is being waited for. */
+static void
+test_callback_closes(void **state)
+{
+	struct cadre_pool *pool = rig_pool("1"), *same = pool;
+	struct cadre_task *t = rig_native(pool, "noop", NULL);
+	int rc;
+
+	(void)state;
+	assert_int_equal(cadre_task_on_done(t, close_it, &same), 0);
+	do
+		rc = cadre_pool_wait(pool, RIG_LIMIT_MS);
+	while (rc == 0);
+	assert_int_equal(rc, CADRE_ECLOSED);
+	assert_null(same);
+	rig_expect(&t, CADRE_OUTCOME_VALUE);
+}
+
 struct submitter {
 	struct cadre_pool *pool;
 	sem_t under_way;
@@ -1027,6 +1099,8 @@ main(int argc, char **argv)
 		cmocka_unit_test(test_close_with_open_tasks),
 		cmocka_unit_test(test_wait_ended_by_close),
 		cmocka_unit_test(test_submit_after_close),
+		cmocka_unit_test(test_close_ends_waits),
+		cmocka_unit_test(test_callback_closes),
 		cmocka_unit_test(test_submit_while_closing),
 		cmocka_unit_test(test_launch_failures),
 		cmocka_unit_test(test_contradictions),
