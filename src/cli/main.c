@@ -68,8 +68,8 @@ static void
 usage(FILE *out)
 {
 	(void)fputs("Usage: cadre COMMAND [OPTION]... [ARGUMENT]...\n\n"
-		    "Runs tasks on the cores of this machine, and on daemons "
-		    "elsewhere.\n\nCommands:\n",
+		    "Runs tasks on the cores of this machine.\n\n"
+		    "Commands:\n",
 		    out);
 	for (size_t i = 0; i < N_COMMANDS; i++)
 		(void)fprintf(out, "  %-8s %s\n", commands[i]->name,
