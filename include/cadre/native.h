@@ -22,11 +22,13 @@
  *           return cadre_call_return (call, cadre_value_of_double (x * x));
  *   }
  *
- * Build it with: cc -shared -fPIC $(pkg-config --cflags --libs cadre)
+ * Build it with:
+ *   cc -shared -fPIC -o lib.so lib.c $(pkg-config --cflags --libs cadre)
  *
  * A function runs on the worker's main thread, one at a time.  It may keep
  * state between calls (cadre_call_state, static variables); a crash ends only
- * its worker.  Standard output and standard error go to the daemon's log.
+ * its worker.  Its standard output and standard error go nowhere, or with the
+ * pool's setting output-daemon=yes to the daemon's log.
  */
 
 /* Found by name even if the library hides its symbols by default. */
