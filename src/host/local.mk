@@ -17,6 +17,7 @@ src_host_libhost_la_SOURCES = \
 	src/host/pump.c src/host/pump.h \
 	src/host/result.c src/host/result.h \
 	src/host/setting.c src/host/setting.h \
+	src/host/shapes.c src/host/shapes.h \
 	src/host/submit.c src/host/submit.h \
 	src/host/sync.c src/host/sync.h \
 	src/host/task.c src/host/task.h \

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "host/submit.h"
 
-#include <errno.h>
 #include <stdatomic.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "host/pool.h"
 #include "host/task.h"
@@ -18,10 +14,6 @@
 #define OWNED_MIN ((size_t)64 << 10)
 /* With more than this pending, a submitter waits for its turn. */
 #define PENDING_MAX ((size_t)4 << 20)
-/* References to a shape are taken so many at a time: its counter is shared by
- * all threads. */
-#define SHAPE_REFS 1024u
-
 enum entry_kind { ENTRY_TASK, ENTRY_EVERYWHERE, ENTRY_ONCE };
 
 /* What the queue holds for each submission; the payload follows, padded. */
@@ -48,18 +40,9 @@ void
 submit_init(struct submit_queue *q)
 {
 	pthread_mutex_init(&q->lock, NULL);
+	shapes_init(&q->shapes);
 	buf_init(&q->pending, SIZE_MAX / 4);
 	buf_init(&q->draining, SIZE_MAX / 4);
-}
-
-static void
-shape_forget(struct submit_shape *s)
-{
-	free(s->library);
-	free(s->function);
-	if (s->shape != NULL)
-		opts_shape_drop(s->shape, s->spare + 1);
-	*s = (struct submit_shape){0};
 }
 
 /* The dispatcher does not take it. */
@@ -163,8 +146,7 @@ submit_clear(struct cadre_pool *pool)
 
 	submit_drain(pool);
 	pthread_mutex_lock(&q->lock);
-	for (size_t i = 0; i < SUBMIT_SHAPES; i++)
-		shape_forget(&q->shapes[i]);
+	shapes_clear(&q->shapes);
 	if (q->pending.len == 0)
 		buf_fini(&q->pending);
 	pthread_mutex_unlock(&q->lock);
@@ -453,127 +435,6 @@ cadre_submit_shell(struct cadre_pool *pool, const char *line,
 	return cadre_submit_command(pool, argv, opts, ret_task, err);
 }
 
-/* An owned path as the daemon has to see it: from the root if it has a slash,
- * else as given, for dlopen to find. */
-static int
-library_path(const char *library, char **ret_path, struct cadre_error *err)
-{
-	char *path, *cwd;
-
-	if (library[0] == '/' || strchr(library, '/') == NULL) {
-		*ret_path = NULL;
-		return 0;
-	}
-	cwd = getcwd(NULL, 0);
-	if (cwd == NULL)
-		return error_sys(err, errno, "no working directory for %s",
-				 library);
-	if (asprintf(&path, "%s/%s", cwd, library) < 0)
-		path = NULL;
-	free(cwd);
-	if (path == NULL)
-		return error_nomem(err);
-	*ret_path = path;
-	return 0;
-}
-
-static bool
-shape_matches(const struct submit_shape *s, uint64_t serial,
-	      const char *library, const char *function)
-{
-	return s->shape != NULL && s->serial == serial &&
-	       strcmp(s->function, function) == 0 &&
-	       strcmp(s->library, library) == 0;
-}
-
-static size_t
-shape_place(uint64_t serial, const char *library, const char *function)
-{
-	uint64_t h = serial * UINT64_C(0x9e3779b97f4a7c15);
-
-	for (; *library != '\0'; library++)
-		h = (h ^ (uint8_t)*library) * UINT64_C(0x100000001b3);
-	for (; *function != '\0'; function++)
-		h = (h ^ (uint8_t)*function) * UINT64_C(0x100000001b3);
-	return (size_t)(h >> 32) % SUBMIT_SHAPES;
-}
-
-/* A reference to the shape of a native call, if it was used lately. */
-static struct opts_shape *
-shape_lookup(struct submit_queue *q, uint64_t serial, const char *library,
-	     const char *function)
-{
-	struct opts_shape *shape = NULL;
-	size_t i;
-
-	pthread_mutex_lock(&q->lock);
-	i = q->last;
-	if (!shape_matches(&q->shapes[i], serial, library, function))
-		i = shape_place(serial, library, function);
-	if (shape_matches(&q->shapes[i], serial, library, function)) {
-		q->last = i;
-		shape = q->shapes[i].shape;
-		if (q->shapes[i].spare == 0) {
-			q->shapes[i].spare = SHAPE_REFS;
-			opts_shape_take(shape, SHAPE_REFS);
-		}
-		q->shapes[i].spare--;
-	}
-	pthread_mutex_unlock(&q->lock);
-	return shape;
-}
-
-static void
-shape_keep(struct submit_queue *q, uint64_t serial, const char *library,
-	   const char *function, struct opts_shape *shape)
-{
-	size_t i = shape_place(serial, library, function);
-	struct submit_shape new = {.serial = serial,
-				   .library = strdup(library),
-				   .function = strdup(function)};
-	struct submit_shape old;
-
-	if (new.library == NULL || new.function == NULL) {
-		shape_forget(&new);
-		return;
-	}
-	new.shape = shape;
-	opts_shape_take(shape, 1);
-	pthread_mutex_lock(&q->lock);
-	old = q->shapes[i];
-	q->shapes[i] = new;
-	q->last = i;
-	pthread_mutex_unlock(&q->lock);
-	shape_forget(&old);
-}
-
-static int
-native_shape(struct cadre_pool *pool, const char *library, const char *function,
-	     const struct cadre_opts *opts, struct opts_shape **ret_shape,
-	     struct cadre_error *err)
-{
-	struct opts_target target = {.engine = WIRE_ENGINE_NATIVE,
-				     .function = function};
-	uint64_t serial = opts_serial(opts);
-	char *path = NULL;
-	int rc = library_path(library, &path, err);
-
-	if (rc < 0)
-		return rc;
-	target.library = path != NULL ? path : library;
-	*ret_shape =
-		shape_lookup(&pool->submit, serial, target.library, function);
-	if (*ret_shape == NULL) {
-		rc = opts_shape_new(opts, pool->cfg, &target, pool->remote,
-				    ret_shape, err);
-		if (rc == 0)
-			shape_keep(&pool->submit, serial, target.library,
-				   function, *ret_shape);
-	}
-	free(path);
-	return rc;
-}
-
 static int
 check_native(const char *where, const char *function,
 	     const struct cadre_value *args, struct cadre_task **ret_task,
@@ -608,7 +469,7 @@ submit_native(struct cadre_pool *pool, const char *library,
 	if (rc < 0)
 		return rc;
 	s->pool = pool;
-	rc = native_shape(pool, library, function, opts, &s->shape, err);
+	rc = shapes_native(pool, library, function, opts, &s->shape, err);
 	if (rc == 0)
 		rc = submit(s, ret_task, err);
 	if (rc < 0 && pool->ephemeral)

@@ -8,20 +8,10 @@
 #include <stdint.h>
 
 #include "host/opts.h"
+#include "host/shapes.h"
 #include "util/buf.h"
 
 struct cadre_pool;
-
-/* Shapes of native tasks that were used lately. */
-#define SUBMIT_SHAPES 64u
-
-struct submit_shape {
-	uint64_t serial;
-	char *library;
-	char *function;
-	struct opts_shape *shape;
-	uint32_t spare; /* references taken beforehand, and one of its own */
-};
 
 /*
  * The way in.  If nobody holds the pool's mutex, a submission goes right to the
@@ -34,8 +24,7 @@ struct submit_queue {
 	struct buf pending;   /* entries, guarded by lock */
 	_Atomic size_t count; /* of those */
 	struct buf draining;  /* guarded by the pool's mutex */
-	struct submit_shape shapes[SUBMIT_SHAPES];
-	size_t last; /* the shape used last */
+	struct shapes shapes;
 };
 
 void submit_init(struct submit_queue *q);
