@@ -48,25 +48,17 @@ block() {
 	[ "$status" -eq 0 ]
 }
 
-@test "the commands in README.md work" {
+@test "the commands in README.md print what it shows" {
 	cp "$CADRE_SRCDIR/examples/libsim.c" .
 	cc_cadre -shared -fPIC -o libsim.so libsim.c
-	printf 'one\n' >one.txt
-	printf 'two\n' >two.txt
-	# shellcheck disable=SC2016 # the script's own arguments
-	printf '#!/bin/sh\necho "$1-$2"\n' >fit.sh
-	printf '#!/bin/sh\necho "$*"\n' >simulate
-	chmod +x fit.sh simulate
 	awk -v fence='```' '$0 == fence && !seen++ { on = 1; next }
-		on && /^```/ { exit } on' "$CADRE_SRCDIR/README.md" |
-		sed -n 's/^\$ //p' >commands
-	[ "$(grep -c '^cadre' commands)" -eq 4 ]
-	sh -ex commands >out
-	[ -s one.txt.gz ] && [ -s two.txt.gz ]
-	[ "$(grep -cE '^[abc]-[123]$' out)" -eq 9 ]
-	[ "$(wc -l <log)" -eq 10 ]
-	grep -qx -e '--seed 7' out
-	tail -n 1 out | grep -qE '^-[0-9.]+'
+		on && /^```/ { exit } on' "$CADRE_SRCDIR/README.md" >block
+	sed -n 's/^\$ //p' block >commands
+	[ "$(grep -c '^cadre' commands)" -eq 3 ]
+	# Digits beyond the tenth depend on the compiler.
+	grep -v '^\$ ' block | sed -E 's/^(-?[0-9]+\.[0-9]{6}).*/\1/' >expected
+	sh commands | sed -E 's/^(-?[0-9]+\.[0-9]{6}).*/\1/' >out
+	diff expected out
 }
 
 @test "an installation that was moved finds its own programs" {
